@@ -1,0 +1,116 @@
+import convict, { type Format, type SchemaObj } from "convict";
+import { messageOf } from "../lib/errors.ts";
+import { DURATION_SYNTAX, formatDuration, parseDuration } from "../lib/units.ts";
+import { prefixProblem } from "../sweep/object-key.ts";
+
+/**
+ * The types that settings have beyond convict's own. A value arrives as the text that a person put
+ * into a parameter; `coerce` makes the typed value of it and leaves text that it cannot read as it
+ * is, so that `validate` can say what would be right.
+ */
+const formats: Readonly<Record<string, Format>> = {
+  duration: {
+    coerce: (value: unknown) =>
+      typeof value === "string" ? (parseDuration(value) ?? value) : value,
+    validate(value: unknown, schema: SchemaObj) {
+      if (typeof value !== "number") throw new Error(`must be ${DURATION_SYNTAX}`);
+      assertRange(value, schema, formatDuration);
+    },
+  },
+  "duration-or-auto": {
+    coerce: (value: unknown) =>
+      typeof value === "string" ? (parseDuration(value) ?? value) : value,
+    validate(value: unknown) {
+      if (typeof value === "number" || value === "auto") return;
+      throw new Error(`must be auto or ${DURATION_SYNTAX}`);
+    },
+  },
+  count: {
+    coerce: (value: unknown) =>
+      typeof value === "string" && /^\d+$/.test(value.trim()) ? Number(value) : value,
+    validate(value: unknown, schema: SchemaObj) {
+      if (!Number.isSafeInteger(value)) throw new Error("must be a whole number");
+      assertRange(Number(value), schema, String);
+    },
+  },
+  globs: {
+    coerce: (value: unknown) => (typeof value === "string" ? splitList(value) : value),
+    validate: assertTexts,
+  },
+  // A list of folders in an environment variable is separated by colons, as PATH is.
+  paths: {
+    coerce: (value: unknown) => (typeof value === "string" ? value.split(":") : value),
+    validate: assertTexts,
+  },
+  tags: {
+    coerce: (value: unknown) => (typeof value === "string" ? parseTags(value) : value),
+    validate(value: unknown) {
+      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+      if (typeof value !== "object")
+        throw new Error("must be NAME=VALUE pairs separated by commas");
+      const tags = Object.entries(value as Record<string, string>);
+      if (tags.length > 10) throw new Error("S3 takes at most 10 tags");
+      for (const [name, text] of tags) {
+        if (name === "" || name.length > 128)
+          throw new Error("a tag's name has 1 to 128 characters");
+        if (text.length > 256)
+          throw new Error(`the value of tag ${name} has more than 256 characters`);
+      }
+    },
+  },
+  prefix: {
+    validate(value: unknown) {
+      const problem = typeof value === "string" ? prefixProblem(value) : "must be text";
+      if (problem !== undefined) throw new Error(problem);
+    },
+  },
+  timezone: {
+    validate(value: unknown) {
+      try {
+        new Intl.DateTimeFormat("en", { timeZone: String(value) });
+      } catch (error) {
+        throw new Error(`must be an IANA time zone such as Europe/Berlin (${messageOf(error)})`);
+      }
+    },
+  },
+  text: {
+    validate(value: unknown, schema: SchemaObj) {
+      if (value === null) throw new Error("is required and not set");
+      const pattern: unknown = schema["pattern"];
+      const matches = typeof value === "string" && pattern instanceof RegExp && pattern.test(value);
+      if (!matches) throw new Error(String(schema["expects"]));
+    },
+  },
+};
+
+for (const [name, format] of Object.entries(formats)) convict.addFormat({ ...format, name });
+
+export { convict };
+
+function assertRange(value: number, schema: SchemaObj, write: (value: number) => string): void {
+  const min: unknown = schema["min"];
+  const max: unknown = schema["max"];
+  if (typeof min === "number" && value < min) throw new Error(`must be at least ${write(min)}`);
+  if (typeof max === "number" && value > max) throw new Error(`must be at most ${write(max)}`);
+}
+
+function assertTexts(value: unknown): void {
+  const isList =
+    Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "");
+  if (!isList || value.length === 0) throw new Error("must be a list of texts, none of them empty");
+}
+
+/** Splits at commas, but not at those in braces: `*.{log,csv}` is one glob. */
+function splitList(text: string): string[] {
+  return text.split(/,(?![^{]*\})/).map((part) => part.trim());
+}
+
+function parseTags(text: string): Record<string, string> | string {
+  const tags: Record<string, string> = {};
+  for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
+    const at = pair.indexOf("=");
+    if (at < 1) return text;
+    tags[pair.slice(0, at).trim()] = pair.slice(at + 1).trim();
+  }
+  return tags;
+}
