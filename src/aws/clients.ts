@@ -1,0 +1,97 @@
+import { isIP } from "node:net";
+import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
+import { S3Client } from "@aws-sdk/client-s3";
+import { SSMClient } from "@aws-sdk/client-ssm";
+import { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { configurationError } from "../lib/errors.ts";
+
+/** The clients of all services, which share one credential provider. */
+export interface AwsClients {
+  readonly s3: S3Client;
+  readonly ssm: SSMClient;
+  readonly logs: CloudWatchLogsClient;
+  /** Closes all connections. */
+  destroy(): void;
+}
+
+/** Where names resolve at all, a connection is there well within this. */
+const CONNECTION_TIMEOUT_MS = 5_000;
+/** For SSM and CloudWatch Logs, whose answers come within a second. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** For S3: how long a connection may carry nothing in either direction. */
+const SOCKET_IDLE_MS = 60_000;
+
+/**
+ * Makes the clients. The SDK's own environment variables hold: AWS_PROFILE, AWS_ENDPOINT_URL,
+ * AWS_ENDPOINT_URL_S3, AWS_EC2_METADATA_SERVICE_ENDPOINT and so on.
+ * @throws AgentError (exit code 2) if no region is to be found
+ */
+export async function makeClients(options: {
+  readonly region: string | undefined;
+  readonly roleArn: string | undefined;
+  readonly hostId: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}): Promise<AwsClients> {
+  const region = options.region === undefined ? {} : { region: options.region };
+  const ownCredentials = fromNodeProviderChain({ timeout: 1_000, maxRetries: 3 });
+  const credentials =
+    options.roleArn === undefined
+      ? ownCredentials
+      : fromTemporaryCredentials({
+          masterCredentials: ownCredentials,
+          params: { RoleArn: options.roleArn, RoleSessionName: options.hostId.slice(0, 64) },
+          clientConfig: region,
+        });
+  // Retries are ours: they know what a lost answer means, and a fleet's pauses are spread.
+  const common = { ...region, credentials, maxAttempts: 1 };
+  const control = { requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true };
+
+  const s3 = new S3Client({
+    ...common,
+    forcePathStyle: takesPathStyle(options.env),
+    // Otherwise every body of 2 MiB or more goes over a new connection of its own.
+    expectContinueHeader: false,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      socketTimeout: SOCKET_IDLE_MS,
+    }),
+  });
+  const ssm = new SSMClient({
+    ...common,
+    requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS, ...control }),
+  });
+  const logs = new CloudWatchLogsClient({
+    ...common,
+    requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS, ...control }),
+  });
+  await assertRegion(ssm);
+  return {
+    s3,
+    ssm,
+    logs,
+    destroy() {
+      for (const client of [s3, ssm, logs]) client.destroy();
+    },
+  };
+}
+
+async function assertRegion(client: SSMClient): Promise<void> {
+  try {
+    await client.config.region();
+  } catch (error) {
+    throw configurationError(
+      "No AWS region is set.",
+      "Set `region` in the bootstrap file, S3_OFFLOAD_REGION, AWS_REGION, or a region in the profile.",
+      error,
+    );
+  }
+}
+
+/** An endpoint that is an address or localhost cannot have the bucket's name before its own. */
+function takesPathStyle(env: Readonly<Record<string, string | undefined>>): boolean {
+  const endpoint = env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"];
+  if (endpoint === undefined || !URL.canParse(endpoint)) return false;
+  const host = new URL(endpoint).hostname.replace(/^\[|\]$/g, "");
+  return isIP(host) !== 0 || host === "localhost" || host.endsWith(".localhost");
+}

@@ -1,0 +1,173 @@
+import { AgentError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
+
+/** What an error of the SDK means, whichever service it came from. */
+export type FailureKind =
+  /** No credentials were found, or the service does not accept them. */
+  | "credentials"
+  /** The credentials are good, but they do not allow this. */
+  | "denied"
+  /** Too many requests. */
+  | "throttled"
+  /** The service failed or was not reached; the same request may succeed later. */
+  | "transient"
+  /** What was asked for does not exist. */
+  | "missing"
+  /** There is one already. */
+  | "exists"
+  /** The request is wrong, or of a kind we do not know; sending it again would not help. */
+  | "permanent";
+
+export interface AwsFailure {
+  readonly kind: FailureKind;
+  /** The service's code, such as `SlowDown`, or the system's, such as `ECONNREFUSED`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+// The codes of the services' "Common Errors" pages and of the SDK's own retry classification
+// (@smithy/service-error-classification). Only this file knows them.
+const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<string>>> = {
+  credentials: new Set([
+    "CredentialsProviderError",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "UnrecognizedClientException",
+    "TokenRefreshRequired",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+  ]),
+  denied: new Set([
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "NotSignedUp",
+    "UnauthorizedOperation",
+    "Forbidden",
+  ]),
+  throttled: new Set([
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "PriorRequestNotComplete",
+  ]),
+  transient: new Set([
+    "InternalError",
+    "InternalServerError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "TimeoutError",
+    "OperationAborted",
+    "OperationAbortedException",
+    "ConditionalRequestConflict",
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "BadDigest",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ECONNABORTED",
+    "EPIPE",
+    "ETIMEDOUT",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "EHOSTDOWN",
+    "EADDRNOTAVAIL",
+    "ERR_SOCKET_CONNECTION_TIMEOUT",
+  ]),
+  missing: new Set([
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "ResourceNotFoundException",
+    "ParameterNotFound",
+  ]),
+  exists: new Set(["PreconditionFailed", "ResourceAlreadyExistsException"]),
+};
+
+/** Reads an error of the SDK. */
+export function readFailure(error: unknown): AwsFailure {
+  const code = codeOf(error);
+  const message = textOf(error);
+  for (const [kind, codes] of Object.entries(KINDS)) {
+    if (codes.has(code)) return { kind: kind as FailureKind, code, message };
+  }
+  return { kind: kindOfStatus(statusOf(error)), code, message };
+}
+
+/**
+ * Makes an error for a person of an error of the SDK: exit code 3, with the way out.
+ * @param what what the agent wanted to do, such as "read the parameters below /x/"
+ * @param action the IAM action that it takes
+ */
+export function unreachableError(what: string, action: string, error: unknown): AgentError {
+  const { kind, code, message } = readFailure(error);
+  const hints: Readonly<Record<FailureKind, string>> = {
+    credentials:
+      "Check the host's credentials: instance profile, AWS_PROFILE, shared files, or AWS_ACCESS_KEY_ID and its fellows.",
+    denied: `Allow ${action} in the policy of the host's role.`,
+    throttled: "Try again later; the service asks for fewer requests.",
+    transient: "Check the network, the region and the endpoint (AWS_ENDPOINT_URL), then try again.",
+    missing: "Check the names and the region.",
+    exists: "Check the names.",
+    permanent: "Check the region and the endpoint (AWS_ENDPOINT_URL).",
+  };
+  return new AgentError(`Cannot ${what}: ${code}: ${message}.`, {
+    exitCode: ExitCode.unreachable,
+    hint: hints[kind],
+    cause: error,
+  });
+}
+
+function codeOf(error: unknown): string {
+  const errno = errnoOf(error);
+  if (errno !== undefined) return errno;
+  if (!(error instanceof Error)) return "Unknown";
+  // A service error that the SDK could not read is named after the status alone.
+  return error.name === "Error" || error.name === "" ? "Unknown" : error.name;
+}
+
+/** Several addresses that all refused come as one error with an empty message. */
+function textOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") {
+    return error.errors.map(messageOf).join("; ");
+  }
+  return messageOf(error).replace(/\.$/, "");
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("$metadata" in error)) return undefined;
+  const metadata = error.$metadata;
+  if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata))
+    return undefined;
+  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
+}
+
+function kindOfStatus(status: number | undefined): FailureKind {
+  if (status === undefined) return "permanent";
+  if (status === 403) return "denied";
+  if (status === 404) return "missing";
+  if (status === 409) return "transient";
+  if (status === 412) return "exists";
+  if (status === 429) return "throttled";
+  // A 2xx that cannot be read is the answer of something that is not the service.
+  return status >= 500 || status < 300 ? "transient" : "permanent";
+}

@@ -1,0 +1,93 @@
+import { ExitCode } from "../lib/errors.ts";
+
+/** What one sweep came to. */
+export interface SweepReport {
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly filesRemoved: number;
+  readonly bytesRemoved: number;
+  readonly filesFailed: number;
+  /** Of the failed ones, those that failed because the service did. */
+  readonly filesFailedByService: number;
+  /** Not settled yet. */
+  readonly filesWaiting: number;
+  /** Settled, and left for a reason that is no failure: too large, changed, interrupted, ... */
+  readonly filesKept: number;
+  /** Not regular, reserved, or not selected. */
+  readonly filesIgnored: number;
+  /** Settled files that are still on disk at the end. */
+  readonly backlogFiles: number;
+  readonly backlogBytes: number;
+  /** How long the oldest file of the backlog has been settled, in seconds; 0 without a backlog. */
+  readonly oldestSettledAgeSeconds: number;
+  /** Parts of the watched directory that could not be read. */
+  readonly directoriesUnreadable: number;
+  /** Why transfers were stopped before the end; undefined if they were not. */
+  readonly stoppedEarly: string | undefined;
+  /** The agent was told to stop during this sweep. */
+  readonly isInterrupted: boolean;
+}
+
+/** Adds up what happens during a sweep. */
+export class Tally {
+  filesRemoved = 0;
+  bytesRemoved = 0;
+  filesFailed = 0;
+  filesFailedByService = 0;
+  filesWaiting = 0;
+  filesKept = 0;
+  filesIgnored = 0;
+  backlogFiles = 0;
+  backlogBytes = 0;
+  directoriesUnreadable = 0;
+  stoppedEarly: string | undefined;
+  #oldestSettledAt = Number.POSITIVE_INFINITY;
+
+  /** Counts a settled file that stays. */
+  addToBacklog(bytes: bigint, settledAt: number): void {
+    this.backlogFiles += 1;
+    this.backlogBytes += Number(bytes);
+    this.#oldestSettledAt = Math.min(this.#oldestSettledAt, settledAt);
+  }
+
+  /** @param times wall-clock milliseconds, and how long the sweep took by the monotonic clock */
+  report(times: {
+    startedAt: number;
+    endedAt: number;
+    durationMs: number;
+    isInterrupted: boolean;
+  }): SweepReport {
+    const hasBacklog = this.backlogFiles > 0;
+    const ageMs = hasBacklog ? Math.max(0, times.endedAt - this.#oldestSettledAt) : 0;
+    return {
+      startedAt: times.startedAt,
+      durationMs: Math.round(times.durationMs),
+      filesRemoved: this.filesRemoved,
+      bytesRemoved: this.bytesRemoved,
+      filesFailed: this.filesFailed,
+      filesFailedByService: this.filesFailedByService,
+      filesWaiting: this.filesWaiting,
+      filesKept: this.filesKept,
+      filesIgnored: this.filesIgnored,
+      backlogFiles: this.backlogFiles,
+      backlogBytes: this.backlogBytes,
+      oldestSettledAgeSeconds: Math.round(ageMs / 1_000),
+      directoriesUnreadable: this.directoriesUnreadable,
+      stoppedEarly: this.stoppedEarly,
+      isInterrupted: times.isInterrupted,
+    };
+  }
+}
+
+/**
+ * What a sweep's command ends with: 3 if the service is the only thing that was in the way and
+ * nothing went through, 1 if anything else failed, else 0.
+ */
+export function exitCodeOf(report: SweepReport): ExitCode {
+  if (report.filesFailed === 0 && report.directoriesUnreadable === 0) return ExitCode.done;
+  const isServiceDown =
+    report.filesRemoved === 0 &&
+    report.directoriesUnreadable === 0 &&
+    report.filesFailed === report.filesFailedByService;
+  return isServiceDown ? ExitCode.unreachable : ExitCode.failed;
+}

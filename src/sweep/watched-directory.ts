@@ -1,0 +1,128 @@
+import { constants } from "node:fs";
+import { access, type FileHandle, open, realpath, statfs } from "node:fs/promises";
+import { resolve, sep } from "node:path";
+import {
+  AgentError,
+  configurationError,
+  ExitCode,
+  errnoOf,
+  isErrno,
+  messageOf,
+} from "../lib/errors.ts";
+import { tryLock } from "../lib/kernel.ts";
+
+/** The watched directory, held open while the agent works in it. */
+export interface WatchedDirectory extends AsyncDisposable {
+  /** Its real path: absolute, without links, `.` or `..`. */
+  readonly path: string;
+  /** Free space of its filesystem, in bytes, for those who are not root. */
+  freeBytes(): Promise<number>;
+}
+
+/**
+ * Opens the watched directory, and locks it unless it is only to be read.
+ * @param directory as the setting says it; a relative one is taken from `workingDirectory`
+ * @param allowedRoots it must be one of these or below; links are resolved on both sides
+ * @throws AgentError with exit code 2 if it is absent, no directory, outside the allowed roots, or
+ *   not readable or writable; with 4 if another agent holds it
+ */
+export async function openWatchedDirectory(options: {
+  readonly directory: string;
+  readonly allowedRoots: readonly string[];
+  readonly workingDirectory: string;
+  readonly isReadOnly: boolean;
+}): Promise<WatchedDirectory> {
+  const asked = resolve(options.workingDirectory, options.directory);
+  const path = await realPath(asked);
+  await assertAllowed(path, asked, options);
+
+  const file = await openDirectory(path);
+  try {
+    await assertUsable(path, options.isReadOnly);
+    if (!options.isReadOnly && !tryLock(file.fd)) {
+      throw new AgentError(`Another agent holds the watched directory ${path}.`, {
+        exitCode: ExitCode.directoryHeld,
+        hint: "Let it work (systemctl status s3-offload-agent), or look without it: sweep --dry-run.",
+      });
+    }
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return {
+    path,
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+/** Whether `path` is `root` or below it. Both must be real paths. */
+export function isBelow(path: string, root: string): boolean {
+  const folder = root.endsWith(sep) ? root : root + sep;
+  return path === root || path.startsWith(folder);
+}
+
+async function realPath(asked: string): Promise<string> {
+  try {
+    return await realpath(asked);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw unusable(asked, error);
+    throw configurationError(
+      `The watched directory ${asked} does not exist.`,
+      "Make it (mkdir), or name another one with the parameter `directory`.",
+      error,
+    );
+  }
+}
+
+async function openDirectory(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (!isErrno(error, "ENOTDIR")) throw unusable(path, error);
+    throw configurationError(
+      `The watched directory ${path} is not a directory.`,
+      "Name a directory with the parameter `directory`.",
+      error,
+    );
+  }
+}
+
+async function assertAllowed(
+  path: string,
+  asked: string,
+  options: { readonly allowedRoots: readonly string[]; readonly workingDirectory: string },
+): Promise<void> {
+  for (const root of options.allowedRoots) {
+    const resolved = resolve(options.workingDirectory, root);
+    // A root that does not exist cannot hold anything.
+    const real = await realpath(resolved).catch(() => undefined);
+    if (real !== undefined && isBelow(path, real)) return;
+  }
+  const via = path === asked ? "" : ` (which is ${path})`;
+  throw configurationError(
+    `The watched directory ${asked}${via} is outside the allowed roots: ${options.allowedRoots.join(", ")}.`,
+    "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+  );
+}
+
+/** Files that cannot be removed must not be uploaded in the first place. */
+async function assertUsable(path: string, isReadOnly: boolean): Promise<void> {
+  const mode = constants.R_OK | constants.X_OK | (isReadOnly ? 0 : constants.W_OK);
+  try {
+    await access(path, mode);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function unusable(path: string, error: unknown): AgentError {
+  return configurationError(
+    `The watched directory ${path} cannot be used: ${errnoOf(error) ?? messageOf(error)}.`,
+    "The agent's user needs to read and write it; writing is what removing a file takes.",
+    error,
+  );
+}
