@@ -1,0 +1,37 @@
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+/** The namespace of all metrics of the agent. */
+export const METRIC_NAMESPACE = "S3OffloadAgent";
+
+export type MetricUnit = "Count" | "Bytes" | "Milliseconds" | "Seconds";
+
+/** A metric's value and unit, by its name. */
+export type Metrics = Readonly<Record<string, readonly [value: number, unit: MetricUnit]>>;
+
+/**
+ * The members that make a log record carry metrics. Each metric is there for the fleet and for the
+ * route; never for the host: that would be one paid metric a host.
+ * @param timestamp wall-clock milliseconds
+ */
+export function emfFields(
+  metrics: Metrics,
+  dimensions: { readonly fleet: string; readonly route: string },
+  timestamp: number,
+): Record<string, unknown> {
+  const entries = Object.entries(metrics);
+  return {
+    Fleet: dimensions.fleet,
+    Route: dimensions.route,
+    ...Object.fromEntries(entries.map(([name, [value]]) => [name, value])),
+    _aws: {
+      Timestamp: timestamp,
+      CloudWatchMetrics: [
+        {
+          Namespace: METRIC_NAMESPACE,
+          Dimensions: [["Fleet"], ["Fleet", "Route"]],
+          Metrics: entries.map(([Name, [, Unit]]) => ({ Name, Unit })),
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** How much a record matters. */
+export type Level = "debug" | "info" | "warn" | "error";
+
+/**
+ * Every event that the agent logs, with its level and what it says. The names are an interface:
+ * saved queries and alarms use them. `file.*` goes to the group of files, the rest to the group of
+ * states.
+ */
+export const EVENTS = {
+  "agent.started": { level: "info", doc: "The agent begins its work." },
+  "agent.stopping": {
+    level: "info",
+    doc: "A signal asks it to stop; files in flight are finished.",
+  },
+  "agent.stopped": { level: "info", doc: "It has stopped." },
+  "agent.failed": { level: "error", doc: "It cannot work and ends; `hint` says the way out." },
+  "config.applied": { level: "info", doc: "A configuration is in effect." },
+  "config.refused": {
+    level: "error",
+    doc: "A changed configuration is not valid; the last good one stays.",
+  },
+  "config.unreachable": {
+    level: "warn",
+    doc: "The parameters cannot be read; the last good ones stay.",
+  },
+  "config.unknown-parameter": {
+    level: "warn",
+    doc: "A parameter has a name that this version does not know.",
+  },
+  "sweep.scheduled": { level: "debug", doc: "When the next sweep is." },
+  "sweep.started": { level: "debug", doc: "A sweep begins." },
+  "sweep.completed": { level: "info", doc: "A sweep has ended; carries the metrics." },
+  "sweep.failed": { level: "error", doc: "A sweep could not be done at all." },
+  "sweep.overran": { level: "warn", doc: "A sweep took so long that the next ones were left out." },
+  "directory.unreadable": {
+    level: "error",
+    doc: "A part of the watched directory cannot be read.",
+  },
+  "file.removed": { level: "info", doc: "The file is in the bucket, proved, and gone locally." },
+  "file.kept": { level: "info", doc: "The file stays, for a reason that is no failure." },
+  "file.failed": { level: "error", doc: "The file could not be transferred; it stays." },
+  "file.waiting": { level: "debug", doc: "The file has not settled yet." },
+  "file.ignored": { level: "debug", doc: "Not a file to take." },
+  "file.planned": { level: "info", doc: "Dry run: what a sweep would do with the file." },
+  "logs.unavailable": {
+    level: "warn",
+    doc: "CloudWatch Logs does not take the records; they are held in memory.",
+  },
+  "logs.recovered": { level: "info", doc: "CloudWatch Logs takes the records again." },
+  "logs.dropped": { level: "warn", doc: "Records were lost because memory for them is bounded." },
+  "logs.rejected": {
+    level: "warn",
+    doc: "CloudWatch Logs took a batch but not all of its records.",
+  },
+} as const satisfies Readonly<Record<string, { readonly level: Level; readonly doc: string }>>;
+
+export type EventName = keyof typeof EVENTS;
