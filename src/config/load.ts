@@ -24,6 +24,8 @@ export interface Config {
   /** The first 12 hexadecimal digits of the SHA-256 over all values: equal on equal hosts. */
   readonly hash: string;
   readonly unknownParameters: readonly string[];
+  /** When the parameters were read, in wall-clock milliseconds. */
+  readonly readAt: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface Config {
 export async function loadConfig(
   source: ParameterSource,
   bootstrap: Bootstrap,
-  signal: AbortSignal,
+  { signal, now }: { readonly signal: AbortSignal; readonly now: () => number },
 ): Promise<Config> {
   const fleetPath = `${bootstrap.parameterRoot}/fleets/${bootstrap.fleet}`;
   const hostPath = `${bootstrap.parameterRoot}/hosts/${bootstrap.hostId}`;
@@ -54,6 +56,7 @@ export async function loadConfig(
       { origin: "host", path: hostPath, parameters: host },
     ],
     bootstrap,
+    now(),
   );
 }
 
@@ -61,7 +64,11 @@ export async function loadConfig(
  * Makes the configuration of what the layers say.
  * @throws AgentError (exit code 2) that names every refused parameter with its reason
  */
-export function resolveConfig(layers: readonly Layer[], bootstrap: Bootstrap): Config {
+export function resolveConfig(
+  layers: readonly Layer[],
+  bootstrap: Bootstrap,
+  readAt: number,
+): Config {
   const merged = mergeParameters(layers);
   const nameOf = (setting: string) =>
     merged.sources[setting as SettingName] ?? `${layers[0]?.path ?? ""}/${setting}`;
@@ -90,6 +97,7 @@ export function resolveConfig(layers: readonly Layer[], bootstrap: Bootstrap): C
         origins: originsOf(merged.origins),
         hash: hashOf(settings),
         unknownParameters: merged.unknown,
+        readAt,
       };
     }
   }

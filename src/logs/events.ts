@@ -1,5 +1,6 @@
-/** How much a record matters. */
-export type Level = "debug" | "info" | "warn" | "error";
+/** How much a record matters, from least to most. */
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
 
 /**
  * Every event that the agent logs, with its level and what it says. The names are an interface:

@@ -1,6 +1,6 @@
 import { type Logger as Pino, pino } from "pino";
 import type { Clock } from "../lib/clock.ts";
-import { EVENTS, type EventName, type Level } from "./events.ts";
+import { EVENTS, type EventName, LEVELS, type Level } from "./events.ts";
 
 /** Takes finished records: one JSON object as text, without a line end. */
 export interface RecordSink {
@@ -35,20 +35,26 @@ const FILE_SUCCESSES: ReadonlySet<EventName> = new Set([
   "file.ignored",
 ]);
 
+/** The records that carry metrics: alarms rest on them, so no setting turns them off. */
+const METRICS: ReadonlySet<EventName> = new Set(["sweep.completed"]);
+
 /** Makes the logger: pino builds the records, the sinks carry them off. */
 export function makeLogger(options: LoggerOptions): Logger {
   const state = makePino(options, options.state);
   const files = makePino(options, options.files);
   let fileEvents: "all" | "failures" = "all";
+  let least: Level = "info";
   return {
     log(event, fields = {}) {
+      const { level } = EVENTS[event];
+      const isWanted = LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+      if (!isWanted && !METRICS.has(event)) return;
       if (fileEvents === "failures" && FILE_SUCCESSES.has(event)) return;
       const logger = event.startsWith("file.") ? files : state;
-      logger[EVENTS[event].level]({ event, ...fields });
+      logger[level]({ event, ...fields });
     },
     setLevel(level) {
-      state.level = level;
-      files.level = level;
+      least = level;
     },
     setFileEvents(which) {
       fileEvents = which;
@@ -61,7 +67,8 @@ function makePino({ clock, base }: LoggerOptions, sinks: readonly RecordSink[]):
   return pino(
     {
       base,
-      level: "info",
+      // Which levels are wanted is decided above: metrics are, whatever the level.
+      level: "debug",
       formatters: { level: (level) => ({ level }) },
       timestamp: () => {
         timestamp = clock.now();

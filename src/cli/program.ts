@@ -1,0 +1,84 @@
+import { Command, CommanderError } from "commander";
+import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
+import { ExitCode } from "../lib/errors.ts";
+import { VERSION } from "../lib/version.ts";
+import type { CommandContext, CommonOptions } from "./context.ts";
+import type { SweepCommandOptions } from "./sweep.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 some files failed or something is wrong on this host,
+2 usage or configuration, 3 a service or credential is out of reach or refused,
+4 another agent holds the directory, 128 + n ended by signal n before it was done.`;
+
+/**
+ * Reads the command line and runs the command it names. Each command is loaded when it is called,
+ * so that `version` does not wait for the AWS SDK.
+ * @param args without the program's own name
+ * @returns the exit code
+ * @throws AgentError and bugs
+ */
+export async function runCommand(
+  args: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  let exitCode: number = ExitCode.done;
+  const program = new Command("s3-offload-agent")
+    .description("Moves finished files of a local directory into an S3 bucket, and loses none.")
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      outputError: (text, write) => write(`s3-offload-agent: ${text.replace(/^error: /, "")}`),
+    })
+    .showHelpAfterError("  way out: see s3-offload-agent --help")
+    .helpCommand("help [command]", "show how to use a command")
+    .addHelpText("after", EXIT_CODES)
+    .version(VERSION, "--version", "print the version")
+    .exitOverride();
+
+  const add = (parent: Command, name: string, description: string) =>
+    parent
+      .command(name)
+      .description(description)
+      .option("--config <file>", `bootstrap file (default: ${BOOTSTRAP_FILE_DEFAULT})`)
+      .exitOverride();
+
+  add(program, "run", "run the daemon: sweep on schedule and follow the parameters")
+    .option("--json", "no difference: the daemon's output is JSON anyway")
+    .action(async (options: CommonOptions) => {
+      const { run } = await import("./run.ts");
+      exitCode = await run(options, context);
+    });
+  add(program, "sweep", "do one sweep now")
+    .option("--dry-run", "tell what would go, wait or stay, and why; do nothing")
+    .option("--json", "one event a line, the last one is sweep.completed")
+    .action(async (options: SweepCommandOptions) => {
+      const { sweep } = await import("./sweep.ts");
+      exitCode = await sweep(options, context);
+    });
+  const config = program.command("config").description("look at the configuration").exitOverride();
+  add(config, "show", "show every setting in effect and where it comes from")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { configShow } = await import("./config.ts");
+      exitCode = await configShow(options, context);
+    });
+  program
+    .command("version")
+    .description("print the version")
+    .option("--json", "as one JSON object")
+    .exitOverride()
+    .action(({ json }: CommonOptions) => {
+      const text = json === true ? JSON.stringify({ version: VERSION }) : VERSION;
+      context.stdout.write(`${text}\n`);
+    });
+
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    // Commander has said it already: help and version end with 0, anything else is a wrong usage.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? ExitCode.done : ExitCode.configuration;
+    throw error;
+  }
+  return exitCode;
+}

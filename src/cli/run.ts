@@ -1,0 +1,48 @@
+import { Agent } from "../agent/agent.ts";
+import { runDaemon } from "../agent/daemon.ts";
+import { readBootstrap } from "../config/bootstrap.ts";
+import { systemClock } from "../lib/clock.ts";
+import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
+import { makeStreamSink } from "../logs/stream-sink.ts";
+import type { CommandContext, CommonOptions } from "./context.ts";
+import { afterStopDeadline } from "./deadline.ts";
+
+/**
+ * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
+ * CloudWatch Logs.
+ * @throws AgentError if it cannot begin its work
+ */
+export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
+  const bootstrap = readBootstrap({ file: options.config, env: context.env });
+  const agent = await Agent.start({
+    bootstrap,
+    env: context.env,
+    workingDirectory: context.workingDirectory,
+    clock: systemClock,
+    random: Math.random,
+    sinks: [makeStreamSink(context.stdout)],
+  });
+  context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
+  agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
+  agent.startShipping();
+  try {
+    await runDaemon({
+      agent,
+      hostId: bootstrap.hostId,
+      clock: systemClock,
+      random: Math.random,
+      stop: context.stop,
+      cancel: afterStopDeadline(context.stop),
+      onReload: (refresh) => context.onReload(refresh),
+    });
+    agent.logger.log("agent.stopped");
+    return ExitCode.done;
+  } catch (error) {
+    if (context.stop.aborted) return ExitCode.done;
+    const { hint, exitCode } = error instanceof AgentError ? error : {};
+    agent.logger.log("agent.failed", { message: messageOf(error), hint, exitCode });
+    throw error;
+  } finally {
+    await agent.stop();
+  }
+}

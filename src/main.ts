@@ -1,0 +1,62 @@
+import { constants } from "node:os";
+import { runCommand } from "./cli/program.ts";
+import { AgentError, ExitCode, messageOf } from "./lib/errors.ts";
+
+/**
+ * The process: arguments, signals, exit codes. The first SIGTERM or SIGINT asks to stop and lets
+ * the files in flight be finished; the second ends at once. Nothing else ends the process.
+ */
+const stop = new AbortController();
+let stoppedBy: "SIGTERM" | "SIGINT" | undefined;
+
+for (const name of ["SIGTERM", "SIGINT"] as const) {
+  process.on(name, () => {
+    if (stoppedBy !== undefined) process.exit(128 + constants.signals[name]);
+    stoppedBy = name;
+    stop.abort(new Error(`stopped by ${name}`));
+  });
+}
+
+// What is no command's own failure is a bug: say all of it, and let the service manager restart.
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const isDaemon = args[0] === "run";
+  try {
+    const exitCode = await runCommand(args, {
+      env: process.env,
+      workingDirectory: process.cwd(),
+      stdout: process.stdout,
+      stderr: process.stderr,
+      isTerminal: process.stdout.isTTY === true,
+      stop: stop.signal,
+      onReload: (refresh) => process.on("SIGHUP", refresh),
+    });
+    return stoppedBy === undefined || isDaemon ? exitCode : 128 + constants.signals[stoppedBy];
+  } catch (error) {
+    if (stoppedBy !== undefined)
+      return isDaemon ? ExitCode.done : 128 + constants.signals[stoppedBy];
+    return tell(error, args.includes("--json"));
+  }
+}
+
+function tell(error: unknown, isJson: boolean): number {
+  const isExpected = error instanceof AgentError;
+  const exitCode = isExpected ? error.exitCode : ExitCode.failed;
+  const hint = isExpected
+    ? error.hint
+    : "This is a bug of the agent: please report it with this text.";
+  const detail = isExpected || !(error instanceof Error) ? messageOf(error) : String(error.stack);
+  process.stderr.write(`s3-offload-agent: ${detail}\n  way out: ${hint}\n`);
+  if (isJson && process.argv[2] !== "run") {
+    const record = {
+      event: "agent.failed",
+      level: "error",
+      message: messageOf(error),
+      hint,
+      exitCode,
+    };
+    process.stdout.write(`${JSON.stringify(record)}\n`);
+  }
+  return exitCode;
+}
