@@ -17,6 +17,9 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+// Whoever reads the output may go away (`| head`): a sweep must not die of that in mid-file.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 // What is no command's own failure is a bug: say all of it, and let the service manager restart.
 process.exitCode = await main(process.argv.slice(2));
 

@@ -29,6 +29,8 @@ export function observeFiles(
       }
     },
     onOutcome(entry, outcome) {
+      // When the destination is down, `stoppedEarly` says so once for all of them.
+      if (outcome.kind === "kept" && outcome.reason === "deferred") return;
       const { kind, ...fields } = outcome;
       const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
       logger.log(`file.${kind}`, {

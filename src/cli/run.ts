@@ -22,6 +22,9 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
     random: Math.random,
     sinks: [makeStreamSink(context.stdout)],
   });
+  // From now on a SIGHUP must not end the process, even before there is anything to refresh.
+  let refresh = () => {};
+  context.onReload(() => refresh());
   context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
@@ -33,7 +36,9 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
       random: Math.random,
       stop: context.stop,
       cancel: afterStopDeadline(context.stop),
-      onReload: (refresh) => context.onReload(refresh),
+      onReload: (refreshNow) => {
+        refresh = refreshNow;
+      },
     });
     agent.logger.log("agent.stopped");
     return ExitCode.done;

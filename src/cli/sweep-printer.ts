@@ -17,7 +17,6 @@ const REASONS: Readonly<Record<string, string>> = {
   changed: "it changed meanwhile",
   vanished: "somebody else removed it",
   interrupted: "the agent is stopping",
-  deferred: "the destination is down",
 };
 
 /** Progress on a terminal is drawn at most this often. */
@@ -81,6 +80,7 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
       if (outcome.kind === "removed") {
         line("removed", entry, `-> s3://${bucket}/${outcome.key}  ${formatBytes(outcome.bytes)}`);
       } else if (outcome.kind === "kept") {
+        if (outcome.reason === "deferred") return;
         line("stays", entry, `(${REASONS[outcome.reason] ?? outcome.reason})`);
       } else {
         line("FAILED", entry, `(${outcome.reason}: ${outcome.message})`);

@@ -41,6 +41,7 @@ export async function sweep(
   try {
     const config = await agent.readConfig(context.stop);
     agent.followLogSettings(config);
+    if (!isDryRun) agent.startShipping();
     for (const parameter of config.unknownParameters) {
       warn(context, `this version does not know the parameter ${parameter}`);
     }
