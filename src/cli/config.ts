@@ -1,10 +1,8 @@
-import { Agent } from "../agent/agent.ts";
-import { readBootstrap } from "../config/bootstrap.ts";
 import { SETTING_NAMES, type Settings } from "../config/schema.ts";
-import { systemClock } from "../lib/clock.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { startAgent } from "./start-agent.ts";
 
 const DURATIONS: ReadonlySet<string> = new Set(["min-age", "refresh-interval", "splay"]);
 
@@ -16,15 +14,7 @@ export async function configShow(
   options: CommonOptions,
   context: CommandContext,
 ): Promise<ExitCode> {
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
-  const agent = await Agent.start({
-    bootstrap,
-    env: context.env,
-    workingDirectory: context.workingDirectory,
-    clock: systemClock,
-    random: Math.random,
-    sinks: [],
-  });
+  const { agent, bootstrap } = await startAgent(options, context, []);
   try {
     const config = await agent.readConfig(context.stop);
     const settings = SETTING_NAMES.map((name) => ({

@@ -1,11 +1,10 @@
-import { Agent } from "../agent/agent.ts";
 import { runDaemon } from "../agent/daemon.ts";
-import { readBootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
 import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import { makeStreamSink } from "../logs/stream-sink.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
+import { startAgent } from "./start-agent.ts";
 
 /**
  * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
@@ -13,15 +12,7 @@ import { afterStopDeadline } from "./deadline.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
-  const agent = await Agent.start({
-    bootstrap,
-    env: context.env,
-    workingDirectory: context.workingDirectory,
-    clock: systemClock,
-    random: Math.random,
-    sinks: [makeStreamSink(context.stdout)],
-  });
+  const { agent, bootstrap } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
   // From now on a SIGHUP must not end the process, even before there is anything to refresh.
   let refresh = () => {};
   context.onReload(() => refresh());

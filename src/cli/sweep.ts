@@ -1,5 +1,5 @@
-import { Agent, type Route } from "../agent/agent.ts";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import type { Agent, Route } from "../agent/agent.ts";
+import type { Bootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
@@ -11,6 +11,7 @@ import type { SweepObserver } from "../sweep/sweep.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
 import { makePlanRecorder } from "./plan-records.ts";
+import { startAgent } from "./start-agent.ts";
 import { makeSweepPrinter } from "./sweep-printer.ts";
 
 export interface SweepCommandOptions extends CommonOptions {
@@ -29,15 +30,11 @@ export async function sweep(
 ): Promise<ExitCode> {
   const isDryRun = options.dryRun === true;
   const isJson = options.json === true;
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
-  const agent = await Agent.start({
-    bootstrap,
-    env: context.env,
-    workingDirectory: context.workingDirectory,
-    clock: systemClock,
-    random: Math.random,
-    sinks: isJson && !isDryRun ? [untilCompleted(context)] : [],
-  });
+  const { agent, bootstrap } = await startAgent(
+    options,
+    context,
+    isJson && !isDryRun ? [untilCompleted(context)] : [],
+  );
   try {
     const config = await agent.readConfig(context.stop);
     agent.followLogSettings(config);
