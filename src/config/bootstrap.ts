@@ -185,7 +185,12 @@ function readYaml(file: string, isRequired: boolean): Record<string, unknown> | 
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // Every value is text, as in a variable: a bare `30` must not become 30 of some unit, nor 007 a 7.
+    schema: "failsafe",
+  });
   const [problem] = document.errors;
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0]);
@@ -195,7 +200,7 @@ function readYaml(file: string, isRequired: boolean): Record<string, unknown> | 
     );
   }
   const content: unknown = document.toJS();
-  if (content === null) return {};
+  if (content === null || content === "") return {};
   if (typeof content !== "object" || Array.isArray(content)) {
     throw configurationError(
       `The bootstrap file ${file} does not hold keys and values.`,

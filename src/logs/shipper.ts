@@ -86,6 +86,8 @@ export class LogShipper implements RecordSink {
       if (signal.aborted) return false;
       const batch = this.#queue.slice(0, batchLength(this.#queue));
       const failure = await this.#ship(inOrder(batch), signal);
+      // A batch that was broken off says nothing about the destination.
+      if (failure !== undefined && signal.aborted) return false;
       if (failure !== undefined) {
         this.#failures += 1;
         // Said once for each outage, or the report would itself fill the queue.

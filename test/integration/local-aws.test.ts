@@ -55,14 +55,21 @@ describe("the local AWS", () => {
 
     const late = new AbortController();
     const aws = await startLocalAws({ signal: late.signal });
+    const end = await watchForEnd(aws.endpoint);
     late.abort();
-    await aws.stop();
-    expect(await tryToConnect(aws.endpoint)).to.equal("ECONNREFUSED");
+    try {
+      await end();
+    } finally {
+      await aws.stop();
+    }
   });
 
   it("says what to do when it is not installed, and why it ended", async () => {
     const missing = await failureOf(startLocalAws({ python: "/nonexistent/python3" }));
-    expect(missing.message).to.contain("npm run setup").and.contain("/nonexistent/python3");
+    expect(missing.message)
+      .to.contain("is not installed")
+      .and.contain("npm run setup")
+      .and.contain("/nonexistent/python3");
 
     await using directory = await mkdtempDisposable(`${tmpdir()}/local-aws-`);
     const python = `${directory.path}/python3`;
@@ -84,13 +91,10 @@ describe("the local AWS", () => {
     });
     const [line] = await once(createInterface({ input: parent.stdout }), "line");
     const { pid, endpoint }: { pid: number; endpoint: string } = JSON.parse(line);
-    // The kernel closes the server's side of this connection when the server ends, not before.
-    const connection = connect(Number(new URL(endpoint).port), "127.0.0.1");
-    await once(connection, "connect");
-    const closed = once(connection.resume(), "close", { signal: AbortSignal.timeout(10_000) });
+    const end = await watchForEnd(endpoint);
     try {
       parent.kill("SIGKILL");
-      await closed;
+      await end();
     } catch (error) {
       process.kill(pid, "SIGKILL");
       throw error;
@@ -136,6 +140,18 @@ function settings(aws: LocalAws) {
     credentials: { accessKeyId: "test", secretAccessKey: "test" },
     maxAttempts: 1,
   };
+}
+
+/**
+ * Connects to a server. The kernel closes the server's side when its process ends, not before.
+ * @returns what resolves at that moment, or rejects after 10 s; in a function, so that it is not
+ *   awaited too early.
+ */
+async function watchForEnd(endpoint: string): Promise<() => Promise<unknown>> {
+  const connection = connect(Number(new URL(endpoint).port), "127.0.0.1");
+  await once(connection, "connect");
+  const closed = once(connection.resume(), "close", { signal: AbortSignal.timeout(10_000) });
+  return () => closed;
 }
 
 /** @returns the system's error code, or `connected`. */
