@@ -40,10 +40,9 @@ export async function loadConfig(
 ): Promise<Config> {
   const fleetPath = `${bootstrap.parameterRoot}/fleets/${bootstrap.fleet}`;
   const hostPath = `${bootstrap.parameterRoot}/hosts/${bootstrap.hostId}`;
-  const [fleet, host] = await Promise.all([
-    source.readPath(fleetPath, signal),
-    source.readPath(hostPath, signal),
-  ]);
+  // One after the other, so that what is said of a failure does not depend on which is quicker.
+  const fleet = await source.readPath(fleetPath, signal);
+  const host = await source.readPath(hostPath, signal);
   if (fleet.length === 0) {
     throw configurationError(
       `There are no parameters below ${fleetPath}/.`,

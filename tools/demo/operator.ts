@@ -12,6 +12,7 @@ import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 export interface Operator {
   makeBucket(): Promise<void>;
   setParameter(leaf: string, value: string): Promise<void>;
+  setHostParameter(leaf: string, value: string): Promise<void>;
   /** Every object's key with the SHA-256 of its bytes, read back from the bucket. */
   readObjects(): Promise<Map<string, string>>;
   /** All records of one log group's stream, in the order of the service. */
@@ -39,6 +40,12 @@ export function makeOperator(access: {
   const ssm = new SSMClient(config);
   const logs = new CloudWatchLogsClient(config);
 
+  const put = async (path: string, value: string) => {
+    const Name = `/s3-offload-agent/${path}`;
+    await ssm.send(
+      new PutParameterCommand({ Name, Value: value, Type: "String", Overwrite: true }),
+    );
+  };
   return {
     async makeBucket() {
       const LocationConstraint = config.region as "eu-central-1";
@@ -49,12 +56,8 @@ export function makeOperator(access: {
         }),
       );
     },
-    async setParameter(leaf, value) {
-      const Name = `/s3-offload-agent/fleets/${fleet}/${leaf}`;
-      await ssm.send(
-        new PutParameterCommand({ Name, Value: value, Type: "String", Overwrite: true }),
-      );
-    },
+    setParameter: (leaf, value) => put(`fleets/${fleet}/${leaf}`, value),
+    setHostParameter: (leaf, value) => put(`hosts/${host}/${leaf}`, value),
     async readObjects() {
       const objects = new Map<string, string>();
       const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));

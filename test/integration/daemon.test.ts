@@ -1,0 +1,157 @@
+import { readdir, readFile } from "node:fs/promises";
+import { expect } from "chai";
+import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { makeHost, recordsOf } from "../support/host.ts";
+import { startProxy } from "../support/proxy.ts";
+
+const EVERY_SECOND = { schedule: "rate(1 second)", "refresh-interval": "1s" };
+
+const is = (event: string) => (record: Record<string, unknown>) => record["event"] === event;
+const isRemoved = (path: string) => (record: Record<string, unknown>) =>
+  record["event"] === "file.removed" && record["path"] === path;
+
+describe("the daemon", () => {
+  let aws: LocalAws;
+
+  before(async function () {
+    // A cold start of moto on a busy machine; the local AWS has a limit of its own.
+    this.timeout(60_000);
+    aws = await startLocalAws();
+  });
+  after(() => aws.stop());
+
+  it("sweeps on schedule and ends with 0 on SIGTERM, its last records sent", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.write("one.csv", "1");
+    await agent.next(isRemoved("one.csv"));
+    await host.write("two.csv", "2");
+    await agent.next(isRemoved("two.csv"));
+    agent.kill("SIGTERM");
+    const { exitCode, stdout } = await agent.ended();
+    expect(exitCode).to.equal(0);
+    expect(await readdir(host.watched)).to.deep.equal([]);
+    const group = `/s3-offload-agent/${host.fleet}`;
+    const files = await host.operator.readRecords(`${group}/files`);
+    expect(files.map(({ path }) => path)).to.deep.equal(["one.csv", "two.csv"]);
+    const states = await host.operator.readRecords(group);
+    expect(states.at(-1)).to.include({ event: "agent.stopped" });
+    // Standard output and CloudWatch Logs say the same.
+    expect(recordsOf(stdout)).to.have.deep.members([...files, ...states]);
+  });
+
+  it("follows a prefix that is changed in the Parameter Store", async () => {
+    await using host = await makeHost(aws, { ...EVERY_SECOND, prefix: "old/" });
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.write("a.csv", "a");
+    expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "old/a.csv" });
+    await host.operator.setParameter("prefix", "new/");
+    expect(await agent.next(is("config.applied"))).to.include({ prefix: "new/" });
+    await host.write("b.csv", "b");
+    expect(await agent.next(isRemoved("b.csv"))).to.include({ key: "new/b.csv" });
+  });
+
+  it("keeps the last good configuration when a change is refused, and says so once", async () => {
+    await using host = await makeHost(aws, { ...EVERY_SECOND, prefix: "good/" });
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.operator.setParameter("prefix", "bad/../");
+    const refused = await agent.next(is("config.refused"));
+    expect(refused["message"]).to.include(`/s3-offload-agent/fleets/${host.fleet}/prefix`);
+    await host.write("a.csv", "a");
+    expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "good/a.csv" });
+    await host.operator.setParameter("prefix", "better/");
+    await agent.next(is("config.applied"));
+    agent.kill("SIGTERM");
+    const records = recordsOf((await agent.ended()).stdout);
+    expect(records.filter(is("config.refused"))).to.have.length(1);
+  });
+
+  it("refuses a changed directory that it may not take files from", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.operator.setParameter("directory", host.folder);
+    const refused = await agent.next(is("config.refused"));
+    expect(refused["message"]).to.include("outside the allowed roots");
+    await host.write("a.csv", "a");
+    await agent.next(isRemoved("a.csv"));
+    expect(await readFile(host.bootstrap, "utf8")).to.include(host.fleet);
+  });
+
+  it("refreshes at once on SIGHUP", async () => {
+    await using host = await makeHost(aws, { schedule: "rate(1 day)", "refresh-interval": "1d" });
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.operator.setParameter("prefix", "reloaded/");
+    agent.kill("SIGHUP");
+    expect(await agent.next(is("config.applied"))).to.include({ prefix: "reloaded/" });
+  });
+
+  it("goes on sweeping while the Parameter Store is out of reach, and says so once", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using ssm = await startProxy(aws.endpoint);
+    await using agent = host.start({ env: { AWS_ENDPOINT_URL_SSM: ssm.endpoint } });
+    await agent.next(is("config.applied"));
+    ssm.setBroken(true);
+    await agent.next(is("config.unreachable"));
+    await host.write("a.csv", "a");
+    await agent.next(isRemoved("a.csv"));
+    agent.kill("SIGTERM");
+    const { exitCode, stdout } = await agent.ended();
+    expect(exitCode).to.equal(0);
+    expect(recordsOf(stdout).filter(is("config.unreachable"))).to.have.length(1);
+  });
+
+  it("holds the directory: another daemon and a sweep end with 4 and name it; kill -9 frees it", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using first = host.start();
+    await first.next(is("config.applied"));
+
+    const second = await host.start().ended();
+    const sweep = await host.run(["sweep"]);
+    const dryRun = await host.run(["sweep", "--dry-run"]);
+    for (const { exitCode, stderr } of [second, sweep]) {
+      expect(exitCode).to.equal(4);
+      expect(stderr).to.include(`Another agent holds the watched directory ${host.watched}`);
+    }
+    expect(dryRun.exitCode).to.equal(0);
+
+    first.kill("SIGKILL");
+    expect((await first.ended()).killedBy).to.equal("SIGKILL");
+    expect((await host.run(["sweep"])).exitCode).to.equal(0);
+  });
+
+  it("finishes the file in flight on SIGTERM and begins no other", async () => {
+    await using host = await makeHost(aws, { ...EVERY_SECOND, concurrency: "1" });
+    await using s3 = await startProxy(aws.endpoint);
+    for (const name of ["a.csv", "b.csv", "c.csv"]) await host.write(name, name);
+    s3.hold();
+    await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
+    await s3.arrived(1);
+    agent.kill("SIGTERM");
+    await agent.next(is("agent.stopping"));
+    s3.release();
+    const { exitCode, stdout } = await agent.ended();
+    expect(exitCode).to.equal(0);
+    expect(s3.requests).to.have.length(1);
+    expect(recordsOf(stdout).filter(is("file.removed"))).to.have.length(1);
+    expect(await readdir(host.watched)).to.have.length(2);
+  });
+
+  it("ends at once on the second signal, and the file in flight stays", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using s3 = await startProxy(aws.endpoint);
+    await host.write("a.csv", "a");
+    s3.hold();
+    await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
+    await s3.arrived(1);
+    agent.kill("SIGTERM");
+    await agent.next(is("agent.stopping"));
+    agent.kill("SIGTERM");
+    expect((await agent.ended()).exitCode).to.equal(143);
+    expect(await readdir(host.watched)).to.deep.equal(["a.csv"]);
+  });
+});
