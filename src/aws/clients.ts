@@ -22,6 +22,9 @@ const REQUEST_TIMEOUT_MS = 15_000;
 /** For S3: how long a connection may carry nothing in either direction. */
 const SOCKET_IDLE_MS = 60_000;
 
+/** The SDK's own warnings would go to the console, between our records; what fails is told by us. */
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
 /**
  * Makes the clients. The SDK's own environment variables hold: AWS_PROFILE, AWS_ENDPOINT_URL,
  * AWS_ENDPOINT_URL_S3, AWS_EC2_METADATA_SERVICE_ENDPOINT and so on.
@@ -44,7 +47,7 @@ export async function makeClients(options: {
           clientConfig: region,
         });
   // Retries are ours: they know what a lost answer means, and a fleet's pauses are spread.
-  const common = { ...region, credentials, maxAttempts: 1 };
+  const common = { ...region, credentials, maxAttempts: 1, logger: SILENT };
   const control = { requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true };
 
   const s3 = new S3Client({

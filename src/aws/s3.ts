@@ -1,8 +1,7 @@
-import { Readable } from "node:stream";
 import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from "@aws-sdk/client-s3";
-import { toError } from "../lib/errors.ts";
 import type { ObjectStore, PutAnswer, PutRequest, StoreFailure } from "../sweep/object-store.ts";
 import { readFailure } from "./errors.ts";
+import { streamBody } from "./streamed-body.ts";
 
 /** S3 as an object store: one PutObject a put, and no other request. */
 export function makeS3Store(client: S3Client): ObjectStore {
@@ -10,26 +9,25 @@ export function makeS3Store(client: S3Client): ObjectStore {
 }
 
 async function put(client: S3Client, request: PutRequest): Promise<PutAnswer> {
-  const pieces = Buffer.isBuffer(request.body) ? undefined : watch(request.body);
-  const command = new PutObjectCommand({
-    ...inputOf(request),
-    Body:
-      pieces === undefined
-        ? (request.body as Buffer)
-        : Readable.from(pieces.body, { objectMode: false }),
-  });
+  const { body, signal } = request;
+  const streamed = Buffer.isBuffer(body) ? undefined : streamBody(body);
+  const Body = streamed?.stream ?? (body as Buffer);
+  const command = new PutObjectCommand({ ...inputOf(request), Body });
   signPayload(command, request.sha256);
+  const abortSignal = streamed === undefined ? signal : AbortSignal.any([signal, streamed.failed]);
   try {
-    const answer = await client.send(command, { abortSignal: request.signal });
+    const answer = await client.send(command, { abortSignal });
     return {
       kind: "stored",
       sha256: answer.ChecksumSHA256 === undefined ? undefined : hexOf(answer.ChecksumSHA256),
       versionId: answer.VersionId,
     };
   } catch (error) {
-    request.signal.throwIfAborted();
-    if (pieces?.error !== undefined) throw pieces.error;
+    signal.throwIfAborted();
+    streamed?.failed.throwIfAborted();
     return answerOf(error);
+  } finally {
+    await streamed?.close();
   }
 }
 
@@ -76,20 +74,6 @@ function signPayload(command: PutObjectCommand, sha256: string): void {
     },
     { step: "build", name: "signKnownPayload" },
   );
-}
-
-/** The SDK wraps or replaces what a body throws while it is sent; this keeps the original. */
-function watch(body: AsyncIterable<Buffer>): { body: AsyncIterable<Buffer>; error?: Error } {
-  const watched: { body: AsyncIterable<Buffer>; error?: Error } = { body };
-  watched.body = (async function* () {
-    try {
-      yield* body;
-    } catch (error) {
-      watched.error = toError(error);
-      throw error;
-    }
-  })();
-  return watched;
 }
 
 function answerOf(error: unknown): PutAnswer {

@@ -47,10 +47,10 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
   };
   const print = (text: string) => {
     clear();
-    context.stdout.write(`${text}\n`);
+    context.stdout.write(`${printable(text)}\n`);
   };
   const line = (word: string, entry: Entry, detail: string) => {
-    const path = printable(pathText(entry.path));
+    const path = pathText(entry.path);
     print(`${word.padEnd(9)} ${path}${detail === "" ? "" : `  ${detail}`}`);
   };
   const draw = () => {
@@ -87,9 +87,7 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
       }
     },
     onUnreadable(path, error) {
-      print(
-        `${"FAILED".padEnd(9)} ${printable(pathText(path))}  (cannot be read: ${error.message})`,
-      );
+      print(`${"FAILED".padEnd(9)} ${pathText(path)}  (cannot be read: ${error.message})`);
     },
     finish(report) {
       if (report.stoppedEarly !== undefined) print(`stopped early: ${report.stoppedEarly}`);
@@ -113,11 +111,10 @@ function summaryOf(report: SweepReport, isDryRun: boolean): string {
   return `${isDryRun ? "Dry run, nothing done: " : ""}${parts.join(", ")} in ${formatDuration(report.durationMs)}`;
 }
 
-/** A name may hold anything, and a terminal obeys some of it. */
+/** A name or a service's message may hold anything, and a terminal obeys some of it. */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) =>
-    JSON.stringify(character)
-      .slice(1, -1)
-      .replace(/^(?!\\)/, "\\x"),
-  );
+  return text.replace(/\p{Cc}/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\x${code.toString(16).padStart(2, "0")}`;
+  });
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, readlink, unlink } from "node:fs/promises";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { errnoOf, isErrno, messageOf } from "../lib/errors.ts";
@@ -50,7 +50,7 @@ export async function transfer(entry: Entry, context: TransferContext): Promise<
   } catch (error) {
     if (context.cancel.aborted) return kept("interrupted", key);
     if (error instanceof FileChangedError) return kept("changed", key);
-    return failedHere("unreadable", error, key);
+    return failedHere(errnoOf(error) === undefined ? "unexpected" : "unreadable", error, key);
   } finally {
     await file.close();
   }
@@ -64,7 +64,7 @@ async function transferOpen(
   context: TransferContext,
 ): Promise<Outcome> {
   const before = await fingerprint(file, entry, context);
-  if (before === undefined) return kept("changed", key);
+  if (before === undefined || !(await isAt(file, path))) return kept("changed", key);
 
   const startedAt = context.clock.monotonic();
   const bytes = Number(before.bytes);
@@ -118,8 +118,16 @@ async function fingerprint(
 }
 
 /**
- * Removes the file if what was read is what stands there now: the open file has not changed, and
- * the path still leads to it.
+ * Whether the kernel knows the open file by this very path. O_NOFOLLOW looks at the last name only:
+ * a folder above it that was swapped for a link would lead somewhere else.
+ */
+async function isAt(file: FileHandle, path: Buffer): Promise<boolean> {
+  return path.equals(await readlink(`/proc/self/fd/${file.fd}`, { encoding: "buffer" }));
+}
+
+/**
+ * Removes the file if what was read is what stands there now: the path leads to the file that is
+ * open, without a link on the way, and nothing about it has changed.
  * @returns why it was not removed, or undefined when it is gone
  */
 async function remove(
@@ -129,12 +137,8 @@ async function remove(
   key: string,
 ): Promise<Outcome | undefined> {
   try {
-    if (!isSameFingerprint(fingerprintOf(await file.stat({ bigint: true })), before)) {
-      return kept("changed", key);
-    }
-    if (!isSameFingerprint(fingerprintOf(await lstat(path, { bigint: true })), before)) {
-      return kept("changed", key);
-    }
+    const now = fingerprintOf(await lstat(path, { bigint: true }));
+    if (!isSameFingerprint(now, before) || !(await isAt(file, path))) return kept("changed", key);
     await unlink(path);
     return undefined;
   } catch (error) {

@@ -1,0 +1,194 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtempDisposable, realpath, rename, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { expect } from "chai";
+import { AgentError } from "../../../src/lib/errors.ts";
+import { isBelow, openWatchedDirectory } from "../../../src/sweep/watched-directory.ts";
+
+/** `spool/in` and `other`, with links from each place to the other. */
+async function makePlace() {
+  const base = await mkdtempDisposable(`${tmpdir()}/s3oa-watched-`);
+  const path = await realpath(base.path);
+  await mkdir(`${path}/spool/in`, { recursive: true });
+  await mkdir(`${path}/spool-2`);
+  await mkdir(`${path}/other`);
+  await writeFile(`${path}/spool/file`, "");
+  await symlink(`${path}/spool`, `${path}/link-to-spool`);
+  await symlink(`${path}/other`, `${path}/spool/link-to-other`);
+  return { path, [Symbol.asyncDispose]: () => base.remove() };
+}
+
+async function openAt(
+  workingDirectory: string,
+  directory: string,
+  allowedRoots: readonly string[],
+  isReadOnly = false,
+) {
+  return await openWatchedDirectory({ directory, allowedRoots, workingDirectory, isReadOnly });
+}
+
+async function failureOf(opening: Promise<AsyncDisposable>): Promise<AgentError> {
+  try {
+    await (await opening)[Symbol.asyncDispose]();
+  } catch (error) {
+    if (error instanceof AgentError) return error;
+    throw error;
+  }
+  throw new Error("it was opened");
+}
+
+describe("openWatchedDirectory", () => {
+  const spellings = [
+    "spool/in",
+    "./spool/in",
+    "spool//in/",
+    "other/../spool/in",
+    "link-to-spool/in",
+    "spool/in/.",
+    "BASE/spool/in",
+    "BASE//spool/./in",
+  ];
+  for (const spelling of spellings) {
+    it(`${spelling} is spool/in`, async () => {
+      await using place = await makePlace();
+      const asked = spelling.replace("BASE", place.path);
+      await using directory = await openAt(place.path, asked, ["spool"]);
+      expect(directory.path).to.equal(`${place.path}/spool/in`);
+      expect(await directory.freeBytes()).to.be.greaterThan(0);
+    });
+  }
+
+  const allowed: readonly (readonly [string, readonly string[]])[] = [
+    ["spool/in", ["spool/in"]],
+    ["spool", ["BASE"]],
+    ["spool", ["nowhere", "spool"]],
+    ["spool/in", ["link-to-spool"]],
+    ["link-to-spool/in", ["link-to-spool"]],
+    ["spool/link-to-other", ["other"]],
+    ["spool", ["/"]],
+  ];
+  for (const [asked, roots] of allowed) {
+    it(`${asked} is allowed by ${roots}`, async () => {
+      await using place = await makePlace();
+      const allowedRoots = roots.map((root) => root.replace("BASE", place.path));
+      await using directory = await openAt(place.path, asked, allowedRoots);
+      expect(directory.path).to.match(/^\//);
+    });
+  }
+
+  const outside: readonly (readonly [string, readonly string[]])[] = [
+    ["other", ["spool"]],
+    ["spool", ["spool/in"]],
+    ["spool-2", ["spool"]],
+    ["spool/../other", ["spool"]],
+    ["spool/link-to-other", ["spool"]],
+    ["spool", []],
+    ["spool", ["nowhere"]],
+  ];
+  for (const [asked, roots] of outside) {
+    it(`${asked} is outside of ${roots.join() || "nothing"}`, async () => {
+      await using place = await makePlace();
+      const error = await failureOf(openAt(place.path, asked, roots));
+      expect(error.exitCode).to.equal(2);
+      expect(error.message).to.match(/is outside the allowed roots/);
+      expect(error.hint).to.match(/allowedRoots/);
+    });
+  }
+
+  it("tells where a link leads", async () => {
+    await using place = await makePlace();
+    const error = await failureOf(openAt(place.path, "spool/link-to-other", ["spool"]));
+    expect(error.message).to.include(
+      `${place.path}/spool/link-to-other (which is ${place.path}/other)`,
+    );
+  });
+
+  it("absent, a file, below a file, a loop: exit code 2 and the path", async () => {
+    await using place = await makePlace();
+    await symlink("loop", `${place.path}/loop`);
+    const table: readonly (readonly [string, RegExp])[] = [
+      ["spool/gone", /spool\/gone does not exist/],
+      ["spool/file", /spool\/file is not a directory/],
+      ["spool/file/x", /spool\/file\/x cannot be used: ENOTDIR/],
+      ["loop", /loop cannot be used: ELOOP/],
+    ];
+    for (const [asked, message] of table) {
+      const error = await failureOf(openAt(place.path, asked, ["/"]));
+      expect(error.exitCode, asked).to.equal(2);
+      expect(error.message).to.match(message);
+      expect(error.hint).not.to.equal("");
+    }
+  });
+
+  it("is held by one at a time (exit code 4), and free again after", async () => {
+    await using place = await makePlace();
+    {
+      await using _held = await openAt(place.path, "spool", ["spool"]);
+      const error = await failureOf(openAt(place.path, "link-to-spool", ["spool"]));
+      expect(error.exitCode).to.equal(4);
+      expect(error.message).to.equal(
+        `Another agent holds the watched directory ${place.path}/spool.`,
+      );
+      await using looking = await openAt(place.path, "spool", ["spool"], true);
+      expect(looking.path).to.equal(`${place.path}/spool`);
+      await using beside = await openAt(place.path, "other", ["other"]);
+      expect(beside.path).to.equal(`${place.path}/other`);
+    }
+    await using again = await openAt(place.path, "spool", ["spool"]);
+    expect(again.path).to.equal(`${place.path}/spool`);
+  });
+
+  it("who only looks keeps nobody out", async () => {
+    await using place = await makePlace();
+    await using _looking = await openAt(place.path, "spool", ["spool"], true);
+    await using held = await openAt(place.path, "spool", ["spool"]);
+    expect(held.path).to.equal(`${place.path}/spool`);
+  });
+
+  it("holds the directory, not its name", async () => {
+    await using place = await makePlace();
+    await using _held = await openAt(place.path, "spool", ["spool"]);
+    await rename(`${place.path}/spool`, `${place.path}/moved`);
+    const error = await failureOf(openAt(place.path, "moved", ["moved"]));
+    expect(error.exitCode).to.equal(4);
+  });
+
+  it("must be writable, unless it is only to be read", async () => {
+    await using place = await makePlace();
+    const directory = `${place.path}/spool`;
+    const inChild = (isReadOnly: boolean) => {
+      const script = `
+        import { openWatchedDirectory } from ${JSON.stringify(import.meta.resolve("../../../src/sweep/watched-directory.ts"))};
+        process.umask(0o022);
+        if (process.getuid() === 0) process.setuid(65534);
+        const options = { directory: ${JSON.stringify(directory)}, allowedRoots: ["/"], workingDirectory: "/", isReadOnly: ${isReadOnly} };
+        await openWatchedDirectory(options).then(
+          () => process.stdout.write("opened"),
+          (error) => process.stdout.write(error.exitCode + " " + error.message),
+        );`;
+      return execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+        encoding: "utf8",
+      });
+    };
+    execFileSync("chmod", ["755", place.path]);
+    execFileSync("chmod", ["555", directory]);
+    expect(inChild(true)).to.equal("opened");
+    expect(inChild(false)).to.equal(`2 The watched directory ${directory} cannot be used: EACCES.`);
+    execFileSync("chmod", ["755", directory]);
+  });
+});
+
+describe("isBelow", () => {
+  const table: readonly (readonly [string, string, boolean])[] = [
+    ["/a/b", "/a/b", true],
+    ["/a/b/c", "/a/b", true],
+    ["/a/bc", "/a/b", false],
+    ["/a", "/a/b", false],
+    ["/a", "/", true],
+    ["/", "/", true],
+    ["/", "/a", false],
+  ];
+  for (const [path, root, expected] of table) {
+    it(`${path} in ${root}: ${expected}`, () => expect(isBelow(path, root)).to.equal(expected));
+  }
+});
