@@ -19,7 +19,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Builds the tree of every architecture asked for: bundle once, then runtime, licences and tree. */
+/** Builds the tree of every architecture asked for: the bundle once, then tree after tree. */
 async function build({ out, architectures }: { out: string; architectures: Architecture[] }) {
   const date = sourceDate(checkout);
   const {

@@ -9,10 +9,17 @@ import { AgentError, ExitCode, messageOf } from "./lib/errors.ts";
 const stop = new AbortController();
 let stoppedBy: "SIGTERM" | "SIGINT" | undefined;
 
+/** One Ctrl-C can arrive twice: from the terminal, and handed on by npm. */
+const SAME_KEY_MS = 200;
+let stoppedAtMs = Number.NEGATIVE_INFINITY;
+
 for (const name of ["SIGTERM", "SIGINT"] as const) {
   process.on(name, () => {
+    const sinceFirstMs = performance.now() - stoppedAtMs;
+    if (name === "SIGINT" && sinceFirstMs < SAME_KEY_MS) return;
     if (stoppedBy !== undefined) process.exit(128 + constants.signals[name]);
     stoppedBy = name;
+    stoppedAtMs = performance.now();
     stop.abort(new Error(`stopped by ${name}`));
   });
 }

@@ -1,6 +1,7 @@
+import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/lib/clock.ts";
-import { messageOf } from "../src/lib/errors.ts";
+import { isErrno, messageOf } from "../src/lib/errors.ts";
 import {
   BYTES_SYNTAX,
   DURATION_SYNTAX,
@@ -35,13 +36,30 @@ SIGINT or SIGTERM lets it finish the file that it is writing; a second one ends 
 /** What is wrong with the command line. */
 class UsageError extends Error {}
 
+/**
+ * Signals so soon after the first one are the same wish: at a Ctrl-C the terminal sends one to the
+ * whole process group, and npm hands its own on as well. Without this, half a file would stay.
+ */
+const SAME_SIGNAL_MS = 500;
+
 const stop = new AbortController();
+let stoppedAtMs: number | undefined;
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {
-    if (stop.signal.aborted) process.exit(1);
+    stoppedAtMs ??= systemClock.monotonic();
     stop.abort();
+    if (systemClock.monotonic() - stoppedAtMs >= SAME_SIGNAL_MS) process.exit(1);
   });
 }
+
+// A reader that has gone away (`| head`) wants no more files; that is no failure.
+let isOutputBroken = false;
+process.stdout.on("error", (error) => {
+  stop.abort();
+  if (isErrno(error, "EPIPE") || isOutputBroken) return;
+  isOutputBroken = true;
+  process.stderr.write(`generate: cannot write to standard output: ${error.message}\n`);
+});
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -65,7 +83,7 @@ async function main(): Promise<number> {
       return 0;
     }
     await write(optionsOf(values), values);
-    return 0;
+    return isOutputBroken ? 1 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError || error instanceof TypeError;
     const wayOut = isUsage ? "\n  way out: see npm run generate -- --help" : "";
@@ -94,6 +112,9 @@ function optionsOf(
   if (typeof directory !== "string" || directory === "") {
     throw new UsageError("--directory is missing: name the directory to write into");
   }
+  if (isOccupied(directory)) {
+    throw new UsageError(`--directory ${directory} is a file: name a directory, or one to make`);
+  }
   const [bytesMin, bytesMax] = sizes(text("size"));
   return {
     directory,
@@ -105,6 +126,15 @@ function optionsOf(
     subdirectories: whole("subdirectories", text("subdirectories"), 0),
     seed: values["seed"] === undefined ? Date.now() : whole("seed", text("seed"), 0),
   };
+}
+
+/** Whether no directory can be there. Any other trouble shows when the first file is written. */
+function isOccupied(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function duration(name: string, text: string): number {

@@ -1,4 +1,4 @@
-/** A build that cannot go on, with a message for the person who started it. Needs no stack trace. */
+/** A build that cannot go on. Its message is for whoever started it, without a stack trace. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
 }

@@ -77,8 +77,8 @@ export async function bundleAgent(options: { checkout: string; entry: string }):
 }
 
 /**
- * Makes koffi load `koffi.node` from beside the bundle. Its own loader looks for the file of each of
- * twenty platforms in node_modules, and hides why the right one did not load (a library that the
+ * Makes koffi load `koffi.node` from beside the bundle. Its own loader looks in node_modules
+ * for the files of twenty platforms, and hides why the right one did not load (a library that the
  * host lacks, say). Ours has one file to load and lets the error through.
  */
 function koffiPlugin(): { plugin: Plugin; wasApplied: () => boolean } {

@@ -70,7 +70,7 @@ export async function assembleTree(options: {
  * @throws BuildError if the variable is not a number.
  */
 export function sourceDate(checkout: string): Date {
-  const seconds = Number(process.env["SOURCE_DATE_EPOCH"] ?? lastCommitSeconds(checkout));
+  const seconds = Number(process.env["SOURCE_DATE_EPOCH"] || lastCommitSeconds(checkout));
   if (!Number.isSafeInteger(seconds) || seconds < 0) {
     throw new BuildError("SOURCE_DATE_EPOCH is not a number of seconds");
   }

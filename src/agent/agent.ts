@@ -155,7 +155,7 @@ export class Agent {
         bucket: settings.bucket,
         storageClass: settings["storage-class"],
         kmsKeyId: settings["kms-key-id"],
-        tags: settings.tags,
+        tags: Object.fromEntries(settings.tags),
         bucketOwner: settings["bucket-owner"],
       },
       store: this.#store,

@@ -44,10 +44,7 @@ function textOf(name: keyof Settings, settings: Settings): string {
   const value = settings[name];
   if (typeof value === "number") return DURATIONS.has(name) ? formatDuration(value) : String(value);
   if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.join(",");
-  return Object.entries(value)
-    .map(([tag, text]) => `${tag}=${text}`)
-    .join(",");
+  return value.map((part) => (typeof part === "string" ? part : part.join("="))).join(",");
 }
 
 function table(rows: readonly (readonly string[])[]): string {

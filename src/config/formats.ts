@@ -46,9 +46,8 @@ const formats: Readonly<Record<string, Format>> = {
     coerce: (value: unknown) => (typeof value === "string" ? parseTags(value) : value),
     validate(value: unknown) {
       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
-      if (typeof value !== "object")
-        throw new Error("must be NAME=VALUE pairs separated by commas");
-      const tags = Object.entries(value as Record<string, string>);
+      if (!Array.isArray(value)) throw new Error("must be NAME=VALUE pairs separated by commas");
+      const tags = value as [string, string][];
       if (tags.length > 10) throw new Error("S3 takes at most 10 tags");
       for (const [name, text] of tags) {
         if (name === "" || name.length > 128)
@@ -105,12 +104,12 @@ function splitList(text: string): string[] {
   return text.split(/,(?![^{]*\})/).map((part) => part.trim());
 }
 
-function parseTags(text: string): Record<string, string> | string {
-  const tags: Record<string, string> = {};
+function parseTags(text: string): [string, string][] | string {
+  const tags: [string, string][] = [];
   for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
     const at = pair.indexOf("=");
     if (at < 1) return text;
-    tags[pair.slice(0, at).trim()] = pair.slice(at + 1).trim();
+    tags.push([pair.slice(0, at).trim(), pair.slice(at + 1).trim()]);
   }
   return tags;
 }

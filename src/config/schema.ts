@@ -17,7 +17,8 @@ export interface Settings {
   readonly concurrency: number;
   readonly "storage-class": string;
   readonly "kms-key-id": string;
-  readonly tags: Readonly<Record<string, string>>;
+  /** Pairs of name and value; convict would take an object for settings of its own. */
+  readonly tags: readonly (readonly [name: string, value: string])[];
   readonly "bucket-owner": string;
   readonly "file-events": "all" | "failures";
   readonly "log-level": "debug" | "info" | "warn" | "error";

@@ -34,7 +34,7 @@ describe("the agent", () => {
   it("tells of each file and of the sweep in CloudWatch Logs, with valid metrics", async () => {
     await using host = await makeHost(aws);
     await host.write("a.csv", "content");
-    await host.run(["sweep"]);
+    expect((await host.run(["sweep"])).exitCode).to.equal(0);
     const group = `/s3-offload-agent/${host.fleet}`;
     const [file] = await host.operator.readRecords(`${group}/files`);
     expect(file).to.include({
@@ -49,17 +49,31 @@ describe("the agent", () => {
     const completed = (await host.operator.readRecords(group)).at(-1) ?? {};
     expect(completed).to.include({ event: "sweep.completed", FilesRemoved: 1, BytesRemoved: 7 });
     const emf = completed["_aws"] as {
+      Timestamp: number;
       CloudWatchMetrics: {
         Namespace: string;
         Dimensions: string[][];
-        Metrics: { Name: string }[];
+        Metrics: { Name: string; Unit: string }[];
       }[];
     };
+    expect(emf.Timestamp).to.be.a("number");
+    expect(emf.CloudWatchMetrics).to.have.length(1);
     const [directive] = emf.CloudWatchMetrics;
     expect(directive?.Namespace).to.equal("S3OffloadAgent");
     expect(directive?.Dimensions).to.deep.equal([["Fleet"], ["Fleet", "Route"]]);
     for (const name of directive?.Dimensions.flat() ?? [])
       expect(completed[name]).to.be.a("string");
+    // Alarms rest on these names: one that is gone would leave its alarm without data, unnoticed.
+    expect(directive?.Metrics).to.deep.include.members([
+      { Name: "FilesRemoved", Unit: "Count" },
+      { Name: "BytesRemoved", Unit: "Bytes" },
+      { Name: "FilesFailed", Unit: "Count" },
+      { Name: "BacklogFiles", Unit: "Count" },
+      { Name: "OldestSettledAgeSeconds", Unit: "Seconds" },
+      { Name: "ConfigAgeSeconds", Unit: "Seconds" },
+      { Name: "LogEventsDropped", Unit: "Count" },
+      { Name: "SweepDurationMs", Unit: "Milliseconds" },
+    ]);
     for (const { Name } of directive?.Metrics ?? [])
       expect(completed[Name], Name).to.be.a("number");
   });
@@ -168,6 +182,11 @@ describe("the agent", () => {
     ]);
     expect(await readdir(host.watched)).to.have.members(["go.csv", "stay.tmp"]);
     expect((await host.operator.readObjects()).size).to.equal(0);
+    // No trace in CloudWatch Logs either: not even the groups are made.
+    for (const group of ["", "/files"].map((end) => `/s3-offload-agent/${host.fleet}${end}`)) {
+      const answer = await host.operator.readRecords(group).catch((error: Error) => error.name);
+      expect(answer, group).to.equal("ResourceNotFoundException");
+    }
   });
 
   it("sweep --json writes one event a line, sweep.completed last", async () => {

@@ -53,21 +53,30 @@ describe("the daemon", () => {
     expect(await agent.next(isRemoved("b.csv"))).to.include({ key: "new/b.csv" });
   });
 
-  it("keeps the last good configuration when a change is refused, and says so once", async () => {
-    await using host = await makeHost(aws, { ...EVERY_SECOND, prefix: "good/" });
-    await using agent = host.start();
-    await agent.next(is("config.applied"));
-    await host.operator.setParameter("prefix", "bad/../");
-    const refused = await agent.next(is("config.refused"));
-    expect(refused["message"]).to.include(`/s3-offload-agent/fleets/${host.fleet}/prefix`);
-    await host.write("a.csv", "a");
-    expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "good/a.csv" });
-    await host.operator.setParameter("prefix", "better/");
-    await agent.next(is("config.applied"));
-    agent.kill("SIGTERM");
-    const records = recordsOf((await agent.ended()).stdout);
-    expect(records.filter(is("config.refused"))).to.have.length(1);
-  });
+  // A schedule is read by other code than the other settings: each can be wrong on its own.
+  for (const [leaf, bad, good] of [
+    ["prefix", "bad/../", "good/"],
+    ["schedule", "rate(5 parsecs)", "rate(1 second)"],
+  ] as const) {
+    it(`keeps the last good configuration when a changed ${leaf} is refused, and says so once`, async () => {
+      await using host = await makeHost(aws, { ...EVERY_SECOND, prefix: "good/" });
+      await using agent = host.start();
+      await agent.next(is("config.applied"));
+      await host.operator.setParameter(leaf, bad);
+      const refused = await agent.next(is("config.refused"));
+      expect(refused["message"]).to.include(`/s3-offload-agent/fleets/${host.fleet}/${leaf}`);
+      await host.write("a.csv", "a");
+      expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "good/a.csv" });
+      // Two more sweeps are two seconds: the same wrong value has been read again by then.
+      for (let sweeps = 0; sweeps < 2; sweeps += 1) await agent.next(is("sweep.completed"));
+      await host.operator.setParameter(leaf, good);
+      await host.operator.setParameter("timezone", "Europe/Berlin");
+      await agent.next(is("config.applied"));
+      agent.kill("SIGTERM");
+      const records = recordsOf((await agent.ended()).stdout);
+      expect(records.filter(is("config.refused"))).to.have.length(1);
+    });
+  }
 
   it("refuses a changed directory that it may not take files from", async () => {
     await using host = await makeHost(aws, EVERY_SECOND);
@@ -95,8 +104,17 @@ describe("the daemon", () => {
     await using ssm = await startProxy(aws.endpoint);
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_SSM: ssm.endpoint } });
     await agent.next(is("config.applied"));
+    const readBefore = ssm.requests.length;
     ssm.setBroken(true);
     await agent.next(is("config.unreachable"));
+    const failed = ssm.requests.length;
+    const tries = failed - readBefore;
+    // The next refresh waits long by itself; a SIGHUP hurries it. More tries than two refreshes
+    // take say that a second one has failed.
+    while (ssm.requests.length <= failed + 2 * tries) {
+      agent.kill("SIGHUP");
+      await agent.next(is("sweep.completed"));
+    }
     await host.write("a.csv", "a");
     await agent.next(isRemoved("a.csv"));
     agent.kill("SIGTERM");
@@ -121,7 +139,9 @@ describe("the daemon", () => {
 
     first.kill("SIGKILL");
     expect((await first.ended()).killedBy).to.equal("SIGKILL");
-    expect((await host.run(["sweep"])).exitCode).to.equal(0);
+    await using heir = host.start();
+    await host.write("a.csv", "a");
+    await heir.next(isRemoved("a.csv"));
   });
 
   it("finishes the file in flight on SIGTERM and begins no other", async () => {
@@ -138,6 +158,7 @@ describe("the daemon", () => {
     expect(exitCode).to.equal(0);
     expect(s3.requests).to.have.length(1);
     expect(recordsOf(stdout).filter(is("file.removed"))).to.have.length(1);
+    expect((await host.operator.readObjects()).size).to.equal(1);
     expect(await readdir(host.watched)).to.have.length(2);
   });
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../src/lib/clock.ts";
-import { isErrno } from "../../src/lib/errors.ts";
+import { isErrno, messageOf } from "../../src/lib/errors.ts";
 import { contentPieces } from "./content.ts";
 import { fileName, type GeneratorOptions, type PlannedFile, planFiles } from "./plan.ts";
 
@@ -26,9 +26,11 @@ const SLOW_STEPS = 5;
 
 /**
  * Writes files as a producer does, until `count` is reached or `signal` aborts; a file that is begun
- * is always finished. Nothing that exists is ever written to.
+ * is always finished. Nothing that exists is ever written to. One file is written at a time, so one
+ * that takes longer than its interval delays the next.
  * @returns each file when it is closed
- * @throws system errors, such as ENOSPC
+ * @throws Error that names the path, caused by a system error such as ENOSPC; the file that is begun
+ *   is then removed
  */
 export async function* generate(
   options: GeneratorOptions,
@@ -36,10 +38,13 @@ export async function* generate(
 ): AsyncGenerator<GeneratedFile> {
   await mkdir(options.directory, { recursive: true });
   let written = 0;
+  let begunMs = clock.monotonic();
   for (const planned of planFiles(options)) {
     if (written === options.count || signal.aborted) return;
-    await clock.sleep(planned.delayMs, signal).catch(() => undefined);
+    const waitMs = begunMs + planned.delayMs - clock.monotonic();
+    if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => undefined);
     if (signal.aborted) return;
+    begunMs = clock.monotonic();
     yield await writeFile(options.directory, planned, clock);
     written += 1;
   }
@@ -62,7 +67,9 @@ async function writeFile(
   try {
     for (const piece of cut(contentPieces(planned.bytes, planned.contentSeed), stepBytes)) {
       hash.update(piece);
-      await file.write(piece, 0, piece.length, position);
+      // Unlike `write`, this goes on until every byte is written: on a full disk, a short write would
+      // otherwise be taken for a whole one.
+      await file.writeFile(piece);
       position += piece.length;
       if (pauseMs > 0 && position >= nextPauseAt) {
         nextPauseAt += stepBytes;
@@ -70,6 +77,10 @@ async function writeFile(
         await clock.sleep(pauseMs);
       }
     }
+  } catch (error) {
+    // Half a file must not stay. As long as it is open for writing, the name still leads to it.
+    await unlink(path).catch(() => undefined);
+    throw new Error(`cannot write ${path}: ${messageOf(error)}`, { cause: error });
   } finally {
     await file.close();
   }

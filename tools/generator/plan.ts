@@ -48,6 +48,7 @@ export function* planFiles(options: GeneratorOptions): Generator<PlannedFile, ne
   for (let index = 0; ; index += 1) {
     const delayMs = Math.round(options.everyMs * (0.5 + random()));
     const size = Math.round(Math.exp(logMin + random() * (logMax - logMin))) - 1;
+    const bytes = Math.min(options.bytesMax, Math.max(options.bytesMin, size));
     const isSlow = random() < SLOW_SHARE;
     const writeMs = Math.round(options.slowWriteMs * (0.3 + 0.7 * random()));
     const tag = Math.floor(random() * 2 ** 24)
@@ -56,8 +57,9 @@ export function* planFiles(options: GeneratorOptions): Generator<PlannedFile, ne
     const folder = Math.floor(random() * options.subdirectories);
     yield {
       delayMs: index === 0 ? 0 : delayMs,
-      bytes: Math.min(options.bytesMax, Math.max(options.bytesMin, size)),
-      writeMs: isSlow ? writeMs : 0,
+      bytes,
+      // An empty file has nothing to grow with.
+      writeMs: isSlow && bytes > 0 ? writeMs : 0,
       tag,
       subdirectory: options.subdirectories > 0 ? `source-${folder + 1}` : undefined,
       contentSeed: Math.floor(random() * 2 ** 32),

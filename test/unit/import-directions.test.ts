@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+
+const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
+
+/**
+ * What each folder may import: main -> cli -> agent -> {config, schedule, sweep, logs, aws} -> lib.
+ * Beyond that, config validates settings with the code that will obey them (schedule, sweep), cli
+ * tells of what the others answer, and aws implements interfaces that the others own.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "main.ts": ["cli", "lib"],
+  cli: ["agent", "config", "logs", "sweep", "lib"],
+  agent: ["config", "schedule", "sweep", "logs", "aws", "lib"],
+  config: ["schedule", "sweep", "lib"],
+  schedule: ["lib"],
+  sweep: ["lib"],
+  logs: ["lib"],
+  aws: ["config", "logs", "sweep", "lib"],
+  lib: [],
+};
+
+/** Each source file with what it imports. */
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => {
+    const text = readFileSync(join(SRC, name), "utf8");
+    const imports = [...text.matchAll(/(?:from|import\(?)\s*"([^"]+)"/g)].map(([, to = ""]) => to);
+    return { name, text, imports };
+  });
+
+const folderOf = (name: string) => name.split("/")[0] ?? "";
+
+describe("src", () => {
+  it("is read by this test", () => {
+    expect(files.length).to.be.above(40);
+    expect(files.flatMap(({ imports }) => imports).length).to.be.above(100);
+  });
+
+  for (const { name, text, imports } of files) {
+    it(`${name} keeps the import directions and the house's rules`, () => {
+      const folder = folderOf(name);
+      for (const to of imports) {
+        if (!to.startsWith(".")) {
+          const isSdk = /^@(aws-sdk|smithy)\//.test(to);
+          if (isSdk) expect(folder, `${name} imports ${to}`).to.equal("aws");
+          continue;
+        }
+        const target = relative(SRC, resolve(SRC, dirname(name), to));
+        // The manifest holds the version.
+        if (target === "../package.json") continue;
+        const allowed = [folder, ...(MAY_IMPORT[folder] ?? [])];
+        expect(allowed, `${name} imports ${target}`).to.include(folderOf(target));
+      }
+      if (name !== "main.ts") expect(text).not.to.match(/process\.exit\b|process\.exitCode/);
+      expect(text).not.to.match(/\bconsole\./);
+      expect(text.split("\n").length, "lines").to.be.below(350);
+    });
+  }
+});
