@@ -186,7 +186,7 @@ describe("the file generator", () => {
     expect(file?.name).to.match(/^data-20261124T001500\.123Z-/);
   });
 
-  it("waits from the start of one file to the start of the next, writing time included", async () => {
+  it("waits from the start of one file to the start of the next, writing included", async () => {
     await using folder = await temporaryFolder();
     const seed = seedOfSlow({ slowWriteMs: 20_000 });
     const options = optionsFor(folder.path, { count: 12, slowWriteMs: 20_000, seed });
@@ -362,7 +362,7 @@ describe("npm run generate", () => {
 
   // The limit of 8 KiB ends the first file in its last write, the second one long before it.
   for (const size of ["9KiB", "100KiB"]) {
-    it(`leaves no half file when the disk is full, and says which one failed (${size})`, async () => {
+    it(`leaves no half file on a full disk, and says which failed (${size})`, async () => {
       await using folder = await temporaryFolder();
       // A limit on a file's size fails in the way in which a full disk does: after a short write.
       const limited = `ulimit -f 16 && trap '' XFSZ && exec "$0" "$@"`;
