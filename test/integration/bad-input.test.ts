@@ -44,6 +44,20 @@ function bootstrap(what: string, text: string, names: Case["names"]): Case {
   };
 }
 
+function unusable(how: string, mode: number): Case {
+  return {
+    what: `the watched directory is ${how}`,
+    exitCode: 2,
+    names: ["cannot be used", "EACCES", "/watched"],
+    async prepare(host) {
+      await chmod(host.folder, 0o755);
+      await chmod(host.watched, mode);
+      // root may do everything, so another user has to try; only root can start one.
+      return process.getuid?.() === 0 ? { uid: 65_534 } : undefined;
+    },
+  };
+}
+
 const CASES: readonly Case[] = [
   bootstrap("is not YAML", "fleet: web\nallowedRoots: [\n", ["line 3"]),
   bootstrap("has an unknown key", "fleet: web\n\nfleat: x\n", ["line 3", "fleat", "allowedRoots"]),
@@ -184,17 +198,9 @@ const CASES: readonly Case[] = [
       return undefined;
     },
   },
-  {
-    what: "the watched directory is unreadable",
-    exitCode: 2,
-    names: ["cannot be used", "EACCES", "/watched"],
-    prepare: async (host) => {
-      await chmod(host.folder, 0o755);
-      await chmod(host.watched, 0);
-      // root may read everything, so another user has to try; only root can start one.
-      return process.getuid?.() === 0 ? { uid: 65_534 } : undefined;
-    },
-  },
+  unusable("unreadable", 0),
+  // Readable is not enough: what cannot be removed must not be uploaded in the first place.
+  unusable("not writable", 0o555),
   {
     what: "the bucket does not exist",
     exitCode: 3,

@@ -25,12 +25,12 @@ export interface GeneratedFile {
 const SLOW_STEPS = 5;
 
 /**
- * Writes files as a producer does, until `count` is reached or `signal` aborts; a file that is begun
- * is always finished. Nothing that exists is ever written to. One file is written at a time, so one
- * that takes longer than its interval delays the next.
+ * Writes files as a producer does, until `count` is reached or `signal` aborts; a file that is
+ * begun is always finished. Nothing that exists is ever written to. One file is written at a time,
+ * so one that takes longer than its interval delays the next.
  * @returns each file when it is closed
- * @throws Error that names the path, caused by a system error such as ENOSPC; the file that is begun
- *   is then removed
+ * @throws a system error such as EACCES when a file cannot be created; when it cannot be written
+ *   (ENOSPC), an Error that names it and has the system's as its cause, and the file is removed
  */
 export async function* generate(
   options: GeneratorOptions,
@@ -67,8 +67,8 @@ async function writeFile(
   try {
     for (const piece of cut(contentPieces(planned.bytes, planned.contentSeed), stepBytes)) {
       hash.update(piece);
-      // Unlike `write`, this goes on until every byte is written: on a full disk, a short write would
-      // otherwise be taken for a whole one.
+      // Unlike `write`, this goes on until every byte is written: on a full disk, a short write
+      // would otherwise be taken for a whole one.
       await file.writeFile(piece);
       position += piece.length;
       if (pauseMs > 0 && position >= nextPauseAt) {
