@@ -191,6 +191,10 @@ describe("LogShipper and an outage", () => {
     stream.answer = { kind: "accepted", rejected: 0 };
     await clock.advance(60_000);
     expect(stream.taken).to.deep.equal(lines.slice(dropped));
+    // What was reported is not reported again with the next batch.
+    shipper.write("later", START);
+    await clock.advance(60_000);
+    expect(stream.taken.at(-1)).to.equal("later");
     expect(told.filter(({ event }) => event === "logs.dropped")).to.deep.equal([
       { event: "logs.dropped", destination: stream.name, records: dropped },
     ]);
