@@ -51,8 +51,9 @@ export class Refresher {
         failures > 0
           ? fleetBackoffMs(failures, REFRESH_BACKOFF_CAP_MS, random)
           : intervalMs * (1 + REFRESH_JITTER * (2 * random() - 1));
-      this.#hurry = new AbortController();
       await clock.sleep(pause, AbortSignal.any([stop, this.#hurry.signal])).catch(() => undefined);
+      // Before the reading: who hurries during it may have changed what was read already.
+      this.#hurry = new AbortController();
       if (stop.aborted) return;
       failures = (await this.#refresh(failures === 0)) ? 0 : failures + 1;
     }
@@ -90,6 +91,8 @@ export class Refresher {
     try {
       const config = await readConfig(stop);
       if (config.hash === this.#effective.hash) {
+        // A change that was taken back before it took effect is none.
+        this.#desired = undefined;
         this.#effective = config;
         this.#lastRefusal = undefined;
         return true;
@@ -101,6 +104,8 @@ export class Refresher {
       if (stop.aborted) return true;
       const isRefused = error instanceof AgentError && error.exitCode === ExitCode.configuration;
       if (isRefused) {
+        // What was read before is not what is wished for any longer, either.
+        this.#desired = undefined;
         this.tellRefused(error);
         return true;
       }

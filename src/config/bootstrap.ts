@@ -74,7 +74,7 @@ const bootstrapSchema = {
   },
   allowedBuckets: {
     doc: "Buckets that may be written to. Default: any.",
-    format: "paths",
+    format: "buckets",
     default: ["*"],
     env: "S3_OFFLOAD_ALLOWED_BUCKETS",
   },
@@ -209,7 +209,7 @@ function readYaml(file: string, isRequired: boolean): Record<string, unknown> | 
   }
   for (const item of Object.keys(content)) {
     if (Object.hasOwn(bootstrapSchema, item)) continue;
-    const at = text.split("\n").findIndex((line) => line.trimStart().startsWith(item));
+    const at = text.split("\n").findIndex((line) => line.split(":")[0]?.trim() === item);
     throw configurationError(
       `The bootstrap file ${file} has an unknown key in line ${at + 1}: ${item}.`,
       `Known keys are ${Object.keys(bootstrapSchema).join(", ")}.`,

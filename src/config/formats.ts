@@ -37,6 +37,12 @@ const formats: Readonly<Record<string, Format>> = {
     coerce: (value: unknown) => (typeof value === "string" ? splitList(value) : value),
     validate: assertTexts,
   },
+  // As paths are separated, but the colons of an access point's ARN separate nothing.
+  buckets: {
+    coerce: (value: unknown) =>
+      typeof value === "string" ? value.split(/(?<!(?:^|:)arn(?::[^:]*){0,4}):/) : value,
+    validate: assertTexts,
+  },
   // A list of folders in an environment variable is separated by colons, as PATH is.
   paths: {
     coerce: (value: unknown) => (typeof value === "string" ? value.split(":") : value),
@@ -48,6 +54,9 @@ const formats: Readonly<Record<string, Format>> = {
       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
       if (!Array.isArray(value)) throw new Error("must be NAME=VALUE pairs separated by commas");
       const tags = value as [string, string][];
+      const names = tags.map(([name]) => name);
+      if (new Set(names).size < names.length) throw new Error("names a tag twice");
+      if (names.some((name) => /^aws:/i.test(name))) throw new Error("tags of aws: are AWS's own");
       if (tags.length > 10) throw new Error("S3 takes at most 10 tags");
       for (const [name, text] of tags) {
         if (name === "" || name.length > 128)
@@ -66,7 +75,8 @@ const formats: Readonly<Record<string, Format>> = {
   timezone: {
     validate(value: unknown) {
       try {
-        new Intl.DateTimeFormat("en", { timeZone: String(value) });
+        if (typeof value !== "string") throw new Error("it is a list");
+        new Intl.DateTimeFormat("en", { timeZone: value });
       } catch (error) {
         throw new Error(`must be an IANA time zone such as Europe/Berlin (${messageOf(error)})`);
       }

@@ -1,4 +1,4 @@
-import { isSettingName, type SettingName } from "./schema.ts";
+import { isSettingName, type SettingName, settingsSchema } from "./schema.ts";
 
 /** One parameter as the Parameter Store holds it. */
 export interface Parameter {
@@ -45,7 +45,9 @@ export function mergeParameters(layers: readonly Layer[]): MergedParameters {
         unknown.push(parameter.name);
         continue;
       }
-      values[leaf] = parameter.type === "StringList" ? parameter.value.split(",") : parameter.value;
+      // What is no list of globs reads its own text, commas and all.
+      const isList = parameter.type === "StringList" && settingsSchema[leaf].format === "globs";
+      values[leaf] = isList ? parameter.value.split(",") : parameter.value;
       origins[leaf] = layer.origin;
       sources[leaf] = parameter.name;
     }

@@ -128,7 +128,11 @@ export class LogShipper implements RecordSink {
   /** Records that came or were dropped while the batch was under way must not be counted twice. */
   #acknowledge(batch: readonly LogEvent[]): void {
     const accepted = new Set(batch);
-    this.#queue = this.#queue.filter((event) => !accepted.has(event));
+    const rest = this.#queue.filter((event) => !accepted.has(event));
+    const arrivedAfterAll = batch.length - (this.#queue.length - rest.length);
+    this.#droppedUnreported -= arrivedAfterAll;
+    this.#droppedTotal -= arrivedAfterAll;
+    this.#queue = rest;
     this.#queueBytes = this.#queue.reduce((sum, event) => sum + event.bytes, 0);
     if (this.#failures > 0) {
       const failures = this.#failures;

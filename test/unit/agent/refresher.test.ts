@@ -123,6 +123,30 @@ describe("Refresher", () => {
     state.stop.abort();
   });
 
+  it("forgets a change that is taken back, or followed by a refused one, before it took effect", async () => {
+    for (const after of [() => configOf({}), refuse("bad")]) {
+      const state = begin();
+      state.read = () => configOf({ concurrency: "9" });
+      await state.clock.advance(10 * MINUTE_MS);
+      state.read = after;
+      await state.clock.advance(10 * MINUTE_MS);
+      expect(state.refresher.takeDesired()).to.equal(undefined);
+      state.stop.abort();
+    }
+  });
+
+  it("reads again when it is hurried while it reads", async () => {
+    const state = begin();
+    const reading = Promise.withResolvers<Config>();
+    state.read = () => reading.promise;
+    await state.clock.advance(10 * MINUTE_MS);
+    state.refresher.refreshNow();
+    reading.resolve(configOf({}));
+    await settle();
+    expect(state.reads).to.equal(2);
+    state.stop.abort();
+  });
+
   it("wants a change once it is read, gives it out once, and is content when it is in effect", async () => {
     const state = begin();
     const changed = configOf({ concurrency: "9" });

@@ -114,6 +114,25 @@ describe("settings", () => {
     ]);
   });
 
+  it("read tags from a list, and refuse what S3 would refuse", () => {
+    const tags = (values: string, type = "String") =>
+      resolveConfig(
+        [
+          { origin: "fleet", path: FLEET, parameters: parameters(FLEET, { bucket: "data" }) },
+          { origin: "host", path: HOST, parameters: parameters(HOST, { tags: values }, type) },
+        ],
+        bootstrap,
+        0,
+      ).settings.tags;
+    expect(tags("a=b,c=d", "StringList")).to.deep.equal([
+      ["a", "b"],
+      ["c", "d"],
+    ]);
+    expect(() => tags("a", "StringList")).to.throw("NAME=VALUE");
+    expect(() => tags("a=b,a=c")).to.throw("twice");
+    expect(() => tags("aws:x=1")).to.throw("aws:");
+  });
+
   it("are refused together, each by its parameter's full name", () => {
     const { message, exitCode } = refusalOf(() =>
       resolve({ bucket: "B", "min-age": "30" }, { concurrency: "x" }),
@@ -200,6 +219,20 @@ describe("readBootstrap", () => {
       allowedRoots: ["/a", "/b"],
       minAgeFloorMs: 60_000,
     });
+  });
+
+  it("takes an access point among the allowed buckets of a variable", async () => {
+    const arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/data";
+    const env = { S3_OFFLOAD_ALLOWED_BUCKETS: `one:${arn}:two` };
+    expect((await read("fleet: web\n", env)).allowedBuckets).to.deep.equal(["one", arn, "two"]);
+  });
+
+  it("names the line of an unknown key that begins as another one", async () => {
+    const error = await read("fleet: web\nfle: x\n").catch((thrown: Error) => thrown);
+    expect(error)
+      .to.be.instanceOf(AgentError)
+      .with.property("message")
+      .that.includes("line 2: fle");
   });
 
   it("needs no file if the variables say enough", () => {

@@ -192,6 +192,21 @@ describe("LogShipper", () => {
     await run;
   });
 
+  it("does not count as dropped what arrived after all", async () => {
+    const { clock, destination, shipper, write, stop } = begin({ queueBytesMax: 1_000 });
+    const gate = Promise.withResolvers<void>();
+    destination.gate = gate.promise;
+    for (let index = 0; index < 8; index += 1) write(`${index}`.padStart(74));
+    const run = shipper.run(stop.signal);
+    await settle();
+    for (let index = 8; index < 16; index += 1) write(`${index}`.padStart(74));
+    gate.resolve();
+    await clock.advance(10_000);
+    expect(destination.taken.length + shipper.dropped).to.equal(16);
+    stop.abort();
+    await run;
+  });
+
   it("ships what comes while a batch is under way exactly once", async () => {
     const { clock, destination, shipper, write, stop } = begin();
     const gate = Promise.withResolvers<void>();
