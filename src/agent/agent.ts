@@ -1,3 +1,5 @@
+import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
 import { type AwsClients, makeClients } from "../aws/clients.ts";
 import { makeLogDestination } from "../aws/cloudwatch-logs.ts";
 import { makeS3Store } from "../aws/s3.ts";
@@ -118,6 +120,12 @@ export class Agent {
       isReadOnly: options.isReadOnly,
     });
     return { config, directory, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+  }
+
+  /** Whether a configuration names this very directory, in whatever spelling or through links. */
+  async leadsTo({ settings }: Config, directory: WatchedDirectory): Promise<boolean> {
+    const asked = resolve(this.#options.workingDirectory, settings.directory);
+    return (await realpath(asked).catch(() => undefined)) === directory.path;
   }
 
   /** The object key that a configuration gives an entry; undefined if S3 cannot carry it. */

@@ -103,7 +103,7 @@ async function apply(
   refresher: Refresher,
 ): Promise<Route> {
   try {
-    const isSameDirectory = desired.settings.directory === current.config.settings.directory;
+    const isSameDirectory = await agent.leadsTo(desired, current.directory);
     const route = isSameDirectory
       ? { ...current, config: desired }
       : await agent.openRoute(desired, { isReadOnly: false });

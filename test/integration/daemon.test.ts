@@ -78,6 +78,16 @@ describe("the daemon", () => {
     });
   }
 
+  it("goes on when the same directory is written in another way", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.operator.setParameter("directory", `${host.watched}/./`);
+    await agent.next(is("config.applied"));
+    await host.write("a.csv", "a");
+    await agent.next(isRemoved("a.csv"));
+  });
+
   it("refuses a changed directory that it may not take files from", async () => {
     await using host = await makeHost(aws, EVERY_SECOND);
     await using agent = host.start();
