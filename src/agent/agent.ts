@@ -191,14 +191,12 @@ export class Agent {
 
   /**
    * Sends the last records, for as long as FLUSH_MS_MAX, and closes all connections.
-   * @param hurry gives up at once
    * @returns how many records could not be sent
    */
-  async stop(hurry?: AbortSignal): Promise<number> {
+  async stop(): Promise<number> {
     this.#stopShipping.abort();
     await this.#shipping;
-    const limit = AbortSignal.timeout(FLUSH_MS_MAX);
-    const signal = hurry === undefined ? limit : AbortSignal.any([limit, hurry]);
+    const signal = AbortSignal.timeout(FLUSH_MS_MAX);
     const left = await Promise.all(this.#shippers.map((shipper) => shipper.flush(signal)));
     this.#clients.destroy();
     return left.reduce((sum, records) => sum + records, 0);

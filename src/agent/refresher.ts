@@ -1,6 +1,5 @@
 import type { Config } from "../config/load.ts";
-import type { Random } from "../lib/backoff.ts";
-import { fleetBackoffMs } from "../lib/backoff.ts";
+import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -90,7 +89,7 @@ export class Refresher {
     const { readConfig, logger, onDesired, stop } = this.#options;
     try {
       const config = await readConfig(stop);
-      if (config.hash === this.#effective.hash) {
+      if (saysTheSame(config, this.#effective)) {
         // A change that was taken back before it took effect is none.
         this.#desired = undefined;
         this.#effective = config;
@@ -118,4 +117,10 @@ export class Refresher {
       return false;
     }
   }
+}
+
+/** A parameter with an unknown name changes no setting, but is to be reported when it appears. */
+function saysTheSame(one: Config, other: Config): boolean {
+  const unknown = (config: Config) => config.unknownParameters.join("\n");
+  return one.hash === other.hash && unknown(one) === unknown(other);
 }

@@ -123,6 +123,16 @@ describe("Refresher", () => {
     state.stop.abort();
   });
 
+  it("wants a configuration with another unknown parameter, so that it is reported", async () => {
+    const state = begin();
+    state.read = () => configOf({ bukcet: "x" });
+    await state.clock.advance(10 * MINUTE_MS);
+    expect(state.refresher.takeDesired()?.unknownParameters).to.deep.equal([
+      "/root/fleets/web/bukcet",
+    ]);
+    state.stop.abort();
+  });
+
   it("forgets a change that is taken back, or followed by a refused one, before it took effect", async () => {
     for (const after of [() => configOf({}), refuse("bad")]) {
       const state = begin();
