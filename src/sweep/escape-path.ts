@@ -45,7 +45,13 @@ const SEQUENCE = [
 /** As much well-formed UTF-8 as there is, or one byte that is none. */
 const RUN = new RegExp(`((?:[\\x00-\\x7f]|${SEQUENCE})+)|[\\x80-\\xff]`, "g");
 
-/** A byte in the escaped form. */
+/** The escaped form of each byte: a name may be thousands of bytes that all need it. */
+const ESCAPES = Array.from(
+  { length: 256 },
+  (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+);
+
+/** One escape in a text. */
 const ESCAPE = /%([0-9A-F]{2})/g;
 
 /**
@@ -79,5 +85,7 @@ export function unescapePath(text: string): Buffer {
 }
 
 function escapeBytes(bytes: Buffer): string {
-  return bytes.toString("hex").toUpperCase().replace(/../g, "%$&");
+  let text = "";
+  for (const byte of bytes) text += ESCAPES[byte];
+  return text;
 }
