@@ -128,8 +128,8 @@ export class Agent {
     return (await realpath(asked).catch(() => undefined)) === directory.path;
   }
 
-  /** The object key that a configuration gives an entry; undefined if S3 cannot carry it. */
-  keyOf({ settings }: Config, { path, fingerprint }: Entry): string | undefined {
+  /** The object key that a configuration gives an entry. */
+  keyOf({ settings }: Config, { path, fingerprint }: Entry): string {
     const { hostId: host, fleet } = this.#options.bootstrap;
     const mtimeMs = Number(fingerprint.mtimeNs / 1_000_000n);
     return objectKey({ prefix: settings.prefix, host, fleet, mtimeMs, path });

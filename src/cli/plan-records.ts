@@ -10,10 +10,7 @@ export interface PlanRecorder extends SweepObserver {
 }
 
 /** One `file.planned` record an entry, and `sweep.completed` at the end, without metrics. */
-export function makePlanRecorder(
-  logger: Logger,
-  keyOf: (entry: Entry) => string | undefined,
-): PlanRecorder {
+export function makePlanRecorder(logger: Logger, keyOf: (entry: Entry) => string): PlanRecorder {
   return {
     onDecided(entry, decision) {
       const { action, ...rest } = decision;

@@ -10,7 +10,6 @@ const REASONS: Readonly<Record<string, string>> = {
   young: "changed too recently",
   future: "its time lies in the future",
   "too-large": "larger than 5 GiB, which is what one upload takes",
-  "unsupported-name": "not a name for an object: not UTF-8, control characters, or too long",
   "not-regular": "not a regular file",
   "reserved-name": "a name of the filesystem's or the agent's own",
   excluded: "not selected by include and exclude",
@@ -26,7 +25,7 @@ export interface SweepPrinterOptions {
   readonly context: CommandContext;
   readonly clock: Clock;
   readonly bucket: string;
-  readonly keyOf: (entry: Entry) => string | undefined;
+  readonly keyOf: (entry: Entry) => string;
   readonly isDryRun: boolean;
 }
 
@@ -65,7 +64,7 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
     onDecided(entry, decision) {
       draw();
       if (decision.action === "transfer") {
-        if (isDryRun) line("would go", entry, `-> s3://${bucket}/${options.keyOf(entry) ?? ""}`);
+        if (isDryRun) line("would go", entry, `-> s3://${bucket}/${options.keyOf(entry)}`);
         return;
       }
       const reason = REASONS[decision.reason] ?? decision.reason;
@@ -111,10 +110,13 @@ function summaryOf(report: SweepReport, isDryRun: boolean): string {
   return `${isDryRun ? "Dry run, nothing done: " : ""}${parts.join(", ")} in ${formatDuration(report.durationMs)}`;
 }
 
-/** A name or a service's message may hold anything, and a terminal obeys some of it. */
+/**
+ * Names come escaped, but a message of the system or of a service may hold anything, and a terminal
+ * obeys some of it or shows it in another order.
+ */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
-    return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`;
   });
 }

@@ -1,4 +1,4 @@
-import type { Entry } from "./entry.ts";
+import { type Entry, pathText } from "./entry.ts";
 
 /** What to do with one entry, and why. */
 export type Decision =
@@ -15,9 +15,7 @@ export type WaitReason =
 
 export type KeepReason =
   /** S3 takes no more than 5 GiB in one PUT. */
-  | "too-large"
-  /** S3 cannot carry the name as it is. */
-  | "unsupported-name";
+  "too-large";
 
 export type IgnoreReason =
   /** A directory, symbolic link, FIFO, socket or device: never opened, never followed. */
@@ -27,13 +25,13 @@ export type IgnoreReason =
   /** The settings `include` and `exclude` say so. */
   | "excluded";
 
-/** What decides besides the entry itself. */
+/** What the settings say about entries. */
 export interface Policy {
   readonly settleMs: number;
-  /** Whether the settings `include` and `exclude` select this path. */
+  /** Whether the settings `include` and `exclude` select this path, given as `pathText` has it. */
   isSelected(path: string): boolean;
-  /** The object key of the entry, or undefined if S3 cannot carry it. */
-  keyOf(entry: Entry): string | undefined;
+  /** The object key of the entry; every entry has one. */
+  keyOf(entry: Entry): string;
 }
 
 /**
@@ -57,14 +55,13 @@ const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;
  * | mtime or ctime ahead of the clock                  | wait future             |
  * | now - max(mtime, ctime) < settle age               | wait young              |
  * | more than 5 GiB                                    | keep too-large          |
- * | no valid object key                                | keep unsupported-name   |
  * | otherwise                                          | transfer                |
  *
  * @param now wall-clock milliseconds
  */
 export function decide(entry: Entry, policy: Policy, now: number): Decision {
   if (!entry.isRegular) return { action: "ignore", reason: "not-regular" };
-  const path = entry.path.toString("utf8");
+  const path = pathText(entry.path);
   if (RESERVED_NAME.test(path)) return { action: "ignore", reason: "reserved-name" };
   if (!policy.isSelected(path)) return { action: "ignore", reason: "excluded" };
 
@@ -74,9 +71,6 @@ export function decide(entry: Entry, policy: Policy, now: number): Decision {
   if (now < settledAt) return { action: "wait", reason: "young", settledAt };
   if (entry.fingerprint.bytes > PUT_BYTES_MAX) {
     return { action: "keep", reason: "too-large", settledAt };
-  }
-  if (policy.keyOf(entry) === undefined) {
-    return { action: "keep", reason: "unsupported-name", settledAt };
   }
   return { action: "transfer", settledAt };
 }

@@ -1,4 +1,5 @@
 import type { BigIntStats } from "node:fs";
+import { escapePath } from "./escape-path.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 
 /** One name in the watched directory, with what `lstat` said of it. */
@@ -15,9 +16,9 @@ export function entryOf(path: Buffer, stats: BigIntStats): Entry {
 }
 
 /**
- * A path as text for people and log records. Bytes that are not UTF-8 become U+FFFD, so this is
- * never used to find the file again.
+ * A path as text for people, log records and globs: the same as in its key, and never ambiguous.
+ * A file is opened by its bytes, not by this.
  */
 export function pathText(path: Buffer): string {
-  return path.toString("utf8");
+  return escapePath(path);
 }

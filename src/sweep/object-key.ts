@@ -1,5 +1,16 @@
+import { createHash } from "node:crypto";
+import { escapePath } from "./escape-path.ts";
+
 /** S3 takes object keys of up to 1,024 bytes of UTF-8 (Amazon S3 User Guide, "Naming objects"). */
 const KEY_BYTES_MAX = 1_024;
+
+/** 128 bits: enough that no two contents and no two paths will ever share them. */
+const DIGEST_HEX_DIGITS = 32;
+const CONTENT = /\.sha256-[0-9a-f]{32}$/;
+const SHORTENED = /\.name-[0-9a-f]{32}$/;
+
+/** What a file's own key may take, so that a content suffix always fits behind it: 984 bytes. */
+const OWN_KEY_BYTES_MAX = KEY_BYTES_MAX - ".sha256-".length - DIGEST_HEX_DIGITS;
 
 /** What a prefix may contain in braces, with what stands for it in the key. */
 const PLACEHOLDERS = ["host", "fleet", "yyyy", "MM", "dd", "HH"] as const;
@@ -40,39 +51,66 @@ export interface KeyParts {
 
 /**
  * The object key of a file: the prefix with its placeholders filled in, then the path relative to
- * the watched directory. How that directory was written plays no part in it.
- * @returns undefined if S3 cannot carry the name as it is: bytes that are not UTF-8, control
- *   characters, or a key of more than 1,024 bytes
+ * the watched directory, escaped as `escape-path.ts` says. How that directory was written plays no
+ * part in it. A key that leaves no room for a content suffix is shortened: it is cut, and ends in
+ * `.name-` and the first half of the path's SHA-256.
+ *
+ * Two paths below the same prefix, as it is filled in, never share a key, nor does one of them ever
+ * get an object of the other:
+ *
+ * - Two plain keys differ because the escaped paths do.
+ * - Two shortened keys differ in 128 bits of a SHA-256 of the whole path.
+ * - A plain key never looks like a shortened one: if it would, it is shortened as well.
+ * - A content key is the key, a fixed suffix and a digest of fixed length, so those of two keys
+ *   differ. It never looks like a shortened key, and a key that looks like a content key is never
+ *   used without a content suffix of its own; see `looksLikeContentKey`.
+ *
+ * @returns 1 to 984 bytes of UTF-8
  */
-export function objectKey(parts: KeyParts): string | undefined {
-  const path = decodeUtf8(parts.path);
-  if (path === undefined || hasControlCharacter(path)) return undefined;
-  const key = expandPrefix(parts) + path;
-  return Buffer.byteLength(key) <= KEY_BYTES_MAX ? key : undefined;
+export function objectKey(parts: KeyParts): string {
+  const key = expandPrefix(parts) + escapePath(parts.path);
+  const isPlain = Buffer.byteLength(key) <= OWN_KEY_BYTES_MAX && !SHORTENED.test(key);
+  return isPlain ? key : shorten(key, parts.path);
 }
 
-/** 128 bits: enough that no two contents will ever share them. */
-const SUFFIX_HEX_DIGITS = 32;
-const CONTENT_SUFFIX = /\.sha256-[0-9a-f]{32}$/;
+function shorten(key: string, path: Buffer): string {
+  const digest = createHash("sha256").update(path).digest("hex");
+  const suffix = `.name-${digest.slice(0, DIGEST_HEX_DIGITS)}`;
+  return cut(key, OWN_KEY_BYTES_MAX - suffix.length) + suffix;
+}
+
+/** The longest beginning of a key that fits and ends neither inside a character nor inside a `%XX`. */
+function cut(key: string, bytesMax: number): string {
+  const bytes = Buffer.from(key);
+  if (bytes.length <= bytesMax) return key;
+  let end = bytesMax;
+  // Bytes of the form 10xxxxxx continue a character.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  for (const start of [end - 1, end - 2]) {
+    const isEscape = /^%[0-9A-F]{2}$/.test(bytes.toString("latin1", start, start + 3));
+    if (isEscape) return bytes.toString("utf8", 0, start);
+  }
+  return bytes.toString("utf8", 0, end);
+}
 
 /**
  * The key for a file whose own key is taken. It names its content, so a retry after a lost answer
  * finds the object that is already there, and two different files never share a key.
+ * @param key what `objectKey` gave
  * @param sha256 the content's digest, in hexadecimal
- * @returns undefined if the key would be longer than S3 takes
+ * @returns at most 1,024 bytes of UTF-8
  */
-export function contentKey(key: string, sha256: string): string | undefined {
-  const suffixed = `${key}.sha256-${sha256.slice(0, SUFFIX_HEX_DIGITS)}`;
-  return Buffer.byteLength(suffixed) <= KEY_BYTES_MAX ? suffixed : undefined;
+export function contentKey(key: string, sha256: string): string {
+  return `${key}.sha256-${sha256.slice(0, DIGEST_HEX_DIGITS)}`;
 }
 
 /**
- * Whether a plain key looks like a content key. Such a file always goes to a content key of its
+ * Whether a key looks like a content key. Such a file always goes to a content key of its
  * own: otherwise a producer could name a file so that its object stands where another content's
  * proof is looked for.
  */
 export function looksLikeContentKey(key: string): boolean {
-  return CONTENT_SUFFIX.test(key);
+  return CONTENT.test(key);
 }
 
 function expandPrefix(parts: KeyParts): string {
@@ -93,14 +131,6 @@ function expandPrefix(parts: KeyParts): string {
 
 function isPlaceholder(name: string): name is Placeholder {
   return (PLACEHOLDERS as readonly string[]).includes(name);
-}
-
-function decodeUtf8(bytes: Buffer): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function hasControlCharacter(text: string): boolean {

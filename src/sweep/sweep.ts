@@ -55,7 +55,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   };
 
   const transferUnlessDown = async (entry: Entry): Promise<Outcome> => {
-    const key = options.policy.keyOf(entry) ?? "";
+    const key = options.policy.keyOf(entry);
     if (options.stop.aborted) return { kind: "kept", reason: "interrupted", key };
     if (tally.stoppedEarly !== undefined) return { kind: "kept", reason: "deferred", key };
     return await transfer(entry, options);

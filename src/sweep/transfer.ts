@@ -35,7 +35,7 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
  */
 export async function transfer(entry: Entry, context: TransferContext): Promise<Outcome> {
   const path = join(context.root, entry.path);
-  const key = context.policy.keyOf(entry) ?? "";
+  const key = context.policy.keyOf(entry);
   let file: FileHandle;
   try {
     file = await open(path, OPEN_FLAGS);

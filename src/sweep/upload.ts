@@ -32,13 +32,6 @@ const NOT_PROVED = {
   scope: "service",
 } as const satisfies StoreFailure;
 
-const KEY_TOO_LONG = {
-  code: "key-taken",
-  message: "the key is taken, and with a suffix for the content it would be longer than S3 takes",
-  isRetryable: false,
-  scope: "file",
-} as const satisfies StoreFailure;
-
 /**
  * Uploads the content so that nothing is overwritten and the answer is a proof:
  *
@@ -61,11 +54,7 @@ export async function upload(options: {
 }): Promise<Upload> {
   const { store, destination, content, bytes, signal } = options;
   const keyOfContent = contentKey(options.key, content.sha256);
-  let key = options.key;
-  if (looksLikeContentKey(key)) {
-    if (keyOfContent === undefined) return failed(key, 0, KEY_TOO_LONG);
-    key = keyOfContent;
-  }
+  let key = looksLikeContentKey(options.key) ? keyOfContent : options.key;
   for (let attempts = 1; ; attempts += 1) {
     const answer = await store.put({
       destination,
@@ -83,7 +72,6 @@ export async function upload(options: {
     }
     if (answer.kind === "taken") {
       if (key === keyOfContent) return { kind: "proved", key, attempts, wasStored: true };
-      if (keyOfContent === undefined) return failed(key, attempts, KEY_TOO_LONG);
       key = keyOfContent;
       attempts -= 1; // Another key is another question, not another try of the same one.
       continue;

@@ -152,20 +152,20 @@ describe("the sweep printer", () => {
     expect(printed().endsWith("\r\u001b[Kremoved   a  -> s3://b/k/a  2.0 KiB\n")).to.equal(true);
   });
 
-  for (const code of [0x01, 0x07, 0x08, 0x09, 0x0a, 0x0d, 0x1b, 0x7f, 0x85, 0x9b]) {
+  for (const code of [1, 7, 8, 9, 0x0a, 0x0d, 0x1b, 0x7f, 0x85, 0x9b, 0x2028, 0x202e, 0x2066]) {
     it(`never gives a terminal the character ${code.toString(16)} of a name`, () => {
       const raw = String.fromCodePoint(code);
       const { printer, printed } = makePlace();
       printer.onDecided(entry(`a${raw}[2Jb`), {
         action: "keep",
-        reason: "unsupported-name",
+        reason: "too-large",
         settledAt: 0,
       });
       printer.onOutcome(entry(`a${raw}[2Jb`), FAILED);
       printer.onUnreadable(Buffer.from(`a${raw}[2Jb`), new Error(`EACCES: '/r/a${raw}[2Jb'`));
       const lines = printed().split("\n");
       expect(lines).to.have.length(4);
-      for (const line of lines) expect(line).not.to.match(/\p{Cc}/u);
+      for (const line of lines) expect(line).not.to.match(/[\p{Cc}\u2028\u202e\u2066]/u);
     });
   }
 });

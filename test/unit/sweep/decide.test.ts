@@ -10,7 +10,7 @@ const OLD = NOW - SETTLE;
 const policy: Policy = {
   settleMs: SETTLE,
   isSelected: (path) => !path.endsWith(".tmp"),
-  keyOf: ({ path }) => (path.includes(0xff) ? undefined : path.toString()),
+  keyOf: ({ path }) => path.toString(),
 };
 
 interface Facts {
@@ -36,6 +36,8 @@ function entry({
   };
 }
 
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+
 describe("decide", () => {
   const table: readonly (readonly [string, Facts, string])[] = [
     ["exactly settled", {}, "transfer"],
@@ -51,12 +53,11 @@ describe("decide", () => {
     ["5 GiB and a byte", { bytes: 5n * 1024n ** 3n + 1n }, "keep too-large"],
     ["too large and young", { bytes: PUT_BYTES_MAX + 1n, mtime: NOW }, "wait young"],
     ["empty", { bytes: 0n }, "transfer"],
-    ["no key", { path: Buffer.from([0x61, 0xff]) }, "keep unsupported-name"],
-    [
-      "no key and too large",
-      { path: Buffer.from([0xff]), bytes: PUT_BYTES_MAX + 1n },
-      "keep too-large",
-    ],
+    ["a name that is not UTF-8", { path: Buffer.from([0x61, 0xff]) }, "transfer"],
+    ["a name with a line feed", { path: "a\n" }, "transfer"],
+    ["a name of 4,000 bytes", { path: "x/".repeat(2_000).slice(0, -1) }, "transfer"],
+    ["not UTF-8 and excluded", { path: latin1("\xff.tmp") }, "ignore excluded"],
+    ["not UTF-8 and reserved", { path: latin1(".nfs\xff\n") }, "ignore reserved-name"],
     ["excluded", { path: "a.tmp" }, "ignore excluded"],
     ["excluded and in the future", { path: "a.tmp", mtime: NOW + 1 }, "ignore excluded"],
     [".nfs", { path: ".nfs000123" }, "ignore reserved-name"],
@@ -77,6 +78,15 @@ describe("decide", () => {
       expect(decision.action + reason).to.equal(expected);
     });
   }
+
+  it("asks include and exclude about the escaped path", () => {
+    const asked: string[] = [];
+    const isSelected = (path: string) => asked.push(path) > 0;
+    for (const path of [latin1("d/\xff\n"), Buffer.from("é 100%.csv")]) {
+      decide(entry({ path }), { ...policy, isSelected }, NOW);
+    }
+    expect(asked).to.deep.equal(["d/%FF%0A", "é 100%.csv"]);
+  });
 
   it("says since when the file is or will be settled", () => {
     const decision = decide(entry({ mtime: NOW - 10_000, ctime: NOW - 20_000 }), policy, NOW);

@@ -1,8 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempDisposable, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  mkdtempDisposable,
+  readdir,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
-import type { Decision } from "../../../src/sweep/decide.ts";
+import { type Decision, PUT_BYTES_MAX } from "../../../src/sweep/decide.ts";
 import type { Entry } from "../../../src/sweep/entry.ts";
 import type { Outcome } from "../../../src/sweep/outcome.ts";
 import { type SweepObserver, type SweepOptions, sweep } from "../../../src/sweep/sweep.ts";
@@ -78,7 +86,8 @@ describe("sweep", () => {
     await writeFile(`${place.root}/future`, "");
     await utimes(`${place.root}/future`, future, future);
     await writeFile(`${place.root}/.nfs1`, "");
-    await writeFile(`${place.root}/bell\u0007`, "12345");
+    await writeFile(`${place.root}/too-large`, "");
+    await truncate(`${place.root}/too-large`, Number(PUT_BYTES_MAX) + 1);
     await writeFile(`${place.root}/refused`, "123");
     await writeFile(`${place.root}/skipped`, "");
     await symlink("f0", `${place.root}/link`);
@@ -95,7 +104,7 @@ describe("sweep", () => {
       filesFailedByService: 0,
       filesIgnored: 4,
       backlogFiles: 2,
-      backlogBytes: 8,
+      backlogBytes: Number(PUT_BYTES_MAX) + 1 + 3,
       stoppedEarly: undefined,
     });
     const { filesRemoved, filesFailed, filesKept, filesWaiting, filesIgnored } = report;
