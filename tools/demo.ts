@@ -64,7 +64,11 @@ async function demo(isKept: boolean): Promise<number> {
   title("The operator makes the fleet: a few parameters in SSM Parameter Store");
   await putParameters(operator, watched);
   const bootstrap = join(folder.path, "agent.yaml");
-  await writeFile(bootstrap, `fleet: ${FLEET}\nhostId: ${HOST}\nallowedRoots: [${watched}]\n`);
+  const state = join(folder.path, "state");
+  await writeFile(
+    bootstrap,
+    `fleet: ${FLEET}\nhostId: ${HOST}\nallowedRoots: [${watched}]\nstateDirectory: ${state}\n`,
+  );
 
   title("On the host: a producer writes files, and the daemon moves what is 30 s old");
   const { written, agentExitCode } = await runStory({ aws, operator, watched, bootstrap });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type AwsClients, makeClients } from "../aws/clients.ts";
@@ -8,20 +9,22 @@ import type { Bootstrap } from "../config/bootstrap.ts";
 import { type Config, loadConfig, type ParameterSource } from "../config/load.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
+import { LeaseKeeper } from "../lib/leases.ts";
 import { VERSION } from "../lib/version.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
 import { LogShipper } from "../logs/shipper.ts";
+import { Directories, type Directory } from "../sweep/directory.ts";
 import type { Entry } from "../sweep/entry.ts";
 import { objectKey } from "../sweep/object-key.ts";
 import type { ObjectStore } from "../sweep/object-store.ts";
+import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
+import type { StateDirectory } from "../sweep/state-directory.ts";
 import { type SweepObserver, sweep } from "../sweep/sweep.ts";
-import { openWatchedDirectory, type WatchedDirectory } from "../sweep/watched-directory.ts";
+import type { WatchedDirectory } from "../sweep/watched-directory.ts";
 import { observeFiles, sweepFields } from "./sweep-records.ts";
-
-/** The name of the one route that there is: a watched directory and its destination. */
-const ROUTE = "default";
+import { ROUTE, type Route, Workplace } from "./workplace.ts";
 
 /** When the last records are given up at the end. */
 const FLUSH_MS_MAX = 10_000;
@@ -37,12 +40,6 @@ export interface AgentOptions {
   readonly sinks: readonly RecordSink[];
 }
 
-/** A configuration with the watched directory that it names, opened and locked. */
-export interface Route extends AsyncDisposable {
-  readonly config: Config;
-  readonly directory: WatchedDirectory;
-}
-
 /**
  * The composition root: everything that the commands work with, built and stopped here, in the
  * order written.
@@ -55,6 +52,10 @@ export class Agent {
   readonly #parameters: ParameterSource;
   readonly #shippers: readonly LogShipper[];
   readonly #stopShipping = new AbortController();
+  readonly #workplace: Workplace;
+  /** What observers have told already, to tell it once. */
+  readonly #told = new Set<string>();
+  #leases: LeaseKeeper | undefined;
   #shipping: Promise<unknown> = Promise.resolve();
 
   /** @throws AgentError (exit code 2) if no region is to be found */
@@ -85,6 +86,8 @@ export class Agent {
       files: [...options.sinks, files],
     });
     for (const shipper of this.#shippers) shipper.setLogger(this.logger);
+    const { workingDirectory } = options;
+    this.#workplace = new Workplace({ bootstrap, workingDirectory, clock, logger: this.logger });
   }
 
   /** Begins to send records to CloudWatch Logs; until then they wait in memory. */
@@ -109,17 +112,17 @@ export class Agent {
   }
 
   /**
-   * Opens the watched directory of a configuration, locked unless it is only to be read.
+   * Opens the watched directory of a configuration, locked unless it is only to be read, and the
+   * state directory with it.
    * @throws AgentError with exit code 2 or 4
    */
   async openRoute(config: Config, options: { readonly isReadOnly: boolean }): Promise<Route> {
-    const directory = await openWatchedDirectory({
-      directory: config.settings.directory,
-      allowedRoots: this.#options.bootstrap.allowedRoots,
-      workingDirectory: this.#options.workingDirectory,
-      isReadOnly: options.isReadOnly,
-    });
-    return { config, directory, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+    return await this.#workplace.openRoute(config, options);
+  }
+
+  /** A route whose directory is the one that stands at its path now. @throws AgentError */
+  async refreshRoute(route: Route): Promise<Route> {
+    return await this.#workplace.refreshRoute(route);
   }
 
   /** Whether a configuration names this very directory, in whatever spelling or through links. */
@@ -136,6 +139,26 @@ export class Agent {
   }
 
   /**
+   * Waits until the wall clock has been watched for so long that ages can be told from it: at the
+   * first start after a boot, and after somebody has set it.
+   * @param onWait hears how long it takes, in milliseconds, if it takes any time
+   * @throws the signal's reason
+   */
+  async waitForSteadyClock(
+    { config }: Route,
+    stop: AbortSignal,
+    onWait: (ms: number) => void,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const state = await this.#workplace.openState(false);
+    const settleMs = config.settings["min-age"];
+    const left = () => state.steadyClock.steadySince() + settleMs - clock.now();
+    if (left() <= 0) return;
+    onWait(left());
+    for (let ms = left(); ms > 0; ms = left()) await clock.sleep(ms, stop);
+  }
+
+  /**
    * One sweep. Its records are logged, unless it is a dry run, which leaves no trace.
    * @param signals.stop finish the files in flight; `cancel`: give them up
    */
@@ -144,20 +167,62 @@ export class Agent {
     signals: { readonly stop: AbortSignal; readonly cancel: AbortSignal },
     options: { readonly isDryRun: boolean; readonly observers: readonly SweepObserver[] },
   ): Promise<SweepReport> {
-    const { settings } = route.config;
-    const { bootstrap, clock, random } = this.#options;
-    const isSelected = makeSelector(settings.include, settings.exclude);
+    const { isDryRun } = options;
+    const state = await this.#workplace.openState(isDryRun);
     const observers = [...options.observers];
-    if (!options.isDryRun) {
+    if (!isDryRun) {
       this.logger.log("sweep.started", { route: ROUTE, directory: route.directory.path });
-      observers.push(observeFiles(this.logger, { route: ROUTE, bucket: settings.bucket, clock }));
+      const { bucket } = route.config.settings;
+      const about = { route: ROUTE, bucket, clock: this.#options.clock, told: this.#told };
+      observers.push(observeFiles(this.logger, about));
     }
-    const report = await sweep({
-      root: Buffer.from(route.directory.path),
+    await using directories = new Directories(route.directory.root);
+    const asideDirectory = await directories.open(ASIDE_DIRECTORY).catch(() => undefined);
+    let report: SweepReport;
+    try {
+      report = await sweep({
+        ...this.#sweepOptions(route, state, directories, asideDirectory, isDryRun),
+        ...signals,
+        isDryRun,
+        observer: all(observers),
+      });
+    } finally {
+      await asideDirectory?.release();
+    }
+    if (isDryRun) return report;
+    await state.saveHost();
+    const finished = { ...report, stateProblem: state.problem };
+    await this.#tellSwept(route, finished);
+    return finished;
+  }
+
+  #sweepOptions(
+    { config, directory }: Route,
+    state: StateDirectory,
+    directories: Directories,
+    asideDirectory: Directory | undefined,
+    isDryRun: boolean,
+  ) {
+    const { settings } = config;
+    const { clock, random } = this.#options;
+    const isSelected = makeSelector(settings.include, settings.exclude);
+    if (!isDryRun) this.#leases ??= new LeaseKeeper();
+    return {
+      root: directory.path,
+      directories,
+      filesystem: directory.filesystem.name,
+      leases: directory.filesystem.hasLeases ? this.#leases : undefined,
+      asides: {
+        active: this.#workplace.activeAsides,
+        directory: asideDirectory,
+        randomName: () => randomBytes(8),
+      },
+      ledger: state.ledger,
+      attempts: state.attempts,
       policy: {
         settleMs: settings["min-age"],
         isSelected,
-        keyOf: (entry) => this.keyOf(route.config, entry),
+        keyOf: (entry: Entry) => this.keyOf(config, entry),
       },
       destination: {
         bucket: settings.bucket,
@@ -169,24 +234,34 @@ export class Agent {
       store: this.#store,
       clock,
       random,
-      cancel: signals.cancel,
-      stop: signals.stop,
+      moment: () => {
+        // A dry run tells what a sweep would do, and that waits for the clock first.
+        const steadySince = isDryRun ? 0 : state.steadyClock.steadySince();
+        return { now: clock.now(), steadySince };
+      },
       concurrency: settings.concurrency,
-      isDryRun: options.isDryRun,
-      observer: all(observers),
-    });
-    if (!options.isDryRun) {
-      const fields = sweepFields(report, {
-        fleet: bootstrap.fleet,
-        route: ROUTE,
-        config: route.config,
-        logEventsDropped: this.#shippers.reduce((sum, { dropped }) => sum + dropped, 0),
-        freeBytes: await route.directory.freeBytes().catch(() => undefined),
-        now: clock.now(),
-      });
-      this.logger.log("sweep.completed", fields);
+      quarantineAfter: settings["quarantine-after"],
+    };
+  }
+
+  async #tellSwept(route: Route, report: SweepReport): Promise<void> {
+    const { bootstrap, clock } = this.#options;
+    const { stateProblem, filesWeak, weakness } = report;
+    if (stateProblem !== undefined) {
+      this.logger.log("state.unwritable", { route: ROUTE, message: stateProblem });
     }
-    return report;
+    if (filesWeak > 0) {
+      this.logger.log("sweep.weakened", { route: ROUTE, files: filesWeak, reason: weakness });
+    }
+    const fields = sweepFields(report, {
+      fleet: bootstrap.fleet,
+      route: ROUTE,
+      config: route.config,
+      logEventsDropped: this.#shippers.reduce((sum, { dropped }) => sum + dropped, 0),
+      freeBytes: await route.directory.freeBytes().catch(() => undefined),
+      now: clock.now(),
+    });
+    this.logger.log("sweep.completed", fields);
   }
 
   /**
@@ -194,6 +269,8 @@ export class Agent {
    * @returns how many records could not be sent
    */
   async stop(): Promise<number> {
+    await this.#workplace[Symbol.asyncDispose]();
+    this.#leases?.[Symbol.dispose]();
     this.#stopShipping.abort();
     await this.#shipping;
     const signal = AbortSignal.timeout(FLUSH_MS_MAX);
@@ -213,6 +290,9 @@ function all(observers: readonly SweepObserver[]): SweepObserver {
     },
     onUnreadable: (path, error) => {
       for (const observer of observers) observer.onUnreadable(path, error);
+    },
+    onNotice: (entry, notice) => {
+      for (const observer of observers) observer.onNotice(entry, notice);
     },
   };
 }

@@ -1,12 +1,13 @@
 import type { Config } from "../config/load.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
-import { messageOf } from "../lib/errors.ts";
+import { AgentError, messageOf } from "../lib/errors.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
-import type { Agent, Route } from "./agent.ts";
+import type { Agent } from "./agent.ts";
 import { Refresher } from "./refresher.ts";
+import type { Route } from "./workplace.ts";
 
 export interface DaemonOptions {
   readonly agent: Agent;
@@ -61,7 +62,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         return dueAt;
       },
       async (dueAt) => {
-        await sweepOnce(options, route);
+        route = await sweepOnce(options, route);
         tellOverrun(options, route, dueAt);
       },
       stop,
@@ -72,13 +73,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
 }
 
-async function sweepOnce({ agent, stop, cancel }: DaemonOptions, route: Route): Promise<void> {
+/** @returns the route, opened anew if its directory was replaced */
+async function sweepOnce({ agent, stop, cancel }: DaemonOptions, route: Route): Promise<Route> {
+  let current = route;
   try {
-    await agent.sweep(route, { stop, cancel }, { isDryRun: false, observers: [] });
+    current = await agent.refreshRoute(route);
+    await agent.sweep(current, { stop, cancel }, { isDryRun: false, observers: [] });
   } catch (error) {
     // One sweep that fails as a whole is not the end: the next one may find things mended.
-    agent.logger.log("sweep.failed", { message: messageOf(error) });
+    const hint = error instanceof AgentError ? error.hint : undefined;
+    agent.logger.log("sweep.failed", { message: messageOf(error), hint });
   }
+  return current;
 }
 
 function tellOverrun(

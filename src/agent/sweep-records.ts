@@ -6,21 +6,46 @@ import { pathText } from "../sweep/entry.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 
-/** Writes one record for each file's outcome. */
+/** So many things that are told once are remembered; beyond that they are told again. */
+const TOLD_MAX = 1_000;
+
+/**
+ * Writes one record for each file's outcome.
+ * @param about.told what was told in earlier sweeps and is to be told once
+ */
 export function observeFiles(
   logger: Logger,
   {
     route,
     bucket,
     clock,
-  }: { readonly route: string; readonly bucket: string; readonly clock: Clock },
+    told,
+  }: {
+    readonly route: string;
+    readonly bucket: string;
+    readonly clock: Clock;
+    readonly told: Set<string>;
+  },
 ): SweepObserver {
+  const isNews = (what: string): boolean => {
+    if (told.has(what)) return false;
+    if (told.size >= TOLD_MAX) told.clear();
+    told.add(what);
+    return true;
+  };
   return {
     onDecided(entry, decision) {
       const path = pathText(entry.path);
       const bytes = Number(entry.fingerprint.bytes);
       if (decision.action === "ignore") {
+        const isOdd = decision.reason === "not-regular";
+        if (isOdd && isNews(`${entry.type} ${path}`)) {
+          logger.log("file.unsupported", { route, path, type: entry.type });
+        }
         logger.log("file.ignored", { route, path, reason: decision.reason });
+      } else if (decision.action === "defer") {
+        const { reason, dueAt } = decision;
+        logger.log("file.deferred", { route, path, bytes, reason, dueAt: timeText(dueAt) });
       } else if (decision.action === "wait") {
         const settledAt = timeText(decision.settledAt);
         logger.log("file.waiting", { route, path, bytes, reason: decision.reason, settledAt });
@@ -41,9 +66,33 @@ export function observeFiles(
         ...fields,
         ageSeconds: Math.round((clock.now() - modifiedAtMs) / 1_000),
       });
+      if (outcome.kind === "removed" && outcome.wasOpenedLate) {
+        const { key, sha256 } = outcome;
+        logger.log("file.opened-late", { route, path: pathText(entry.path), bucket, key, sha256 });
+      }
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });
+    },
+    onNotice(entry, notice) {
+      const path = pathText(entry.path);
+      if (notice.kind === "quarantined") {
+        const { reason, message, failures } = notice.attempt;
+        logger.log("file.quarantined", {
+          route,
+          path,
+          at: pathText(entry.at),
+          reason,
+          message,
+          failures,
+        });
+      } else if (notice.kind === "unsettled") {
+        const sinceSeconds = Math.round(notice.sinceMs / 1_000);
+        if (isNews(`unsettled ${path}`))
+          logger.log("file.unsettled", { route, path, sinceSeconds });
+      } else {
+        logger.log(`file.${notice.kind}`, { route, path });
+      }
     },
   };
 }
@@ -68,6 +117,10 @@ export function sweepFields(
     FilesFailed: [report.filesFailed, "Count"],
     FilesWaiting: [report.filesWaiting, "Count"],
     FilesKept: [report.filesKept, "Count"],
+    FilesDeferred: [report.filesDeferred, "Count"],
+    FilesQuarantined: [report.filesQuarantined, "Count"],
+    FilesUndeletable: [report.filesUndeletable, "Count"],
+    FilesUnsettled: [report.filesUnsettled, "Count"],
     BacklogFiles: [report.backlogFiles, "Count"],
     BacklogBytes: [report.backlogBytes, "Bytes"],
     OldestSettledAgeSeconds: [report.oldestSettledAgeSeconds, "Seconds"],
@@ -86,6 +139,11 @@ export function sweepFields(
     filesWaiting: report.filesWaiting,
     filesKept: report.filesKept,
     filesIgnored: report.filesIgnored,
+    filesDeferred: report.filesDeferred,
+    filesQuarantined: report.filesQuarantined,
+    filesUndeletable: report.filesUndeletable,
+    filesUnsettled: report.filesUnsettled,
+    filesWeak: report.filesWeak,
     directoriesUnreadable: report.directoriesUnreadable,
     isInterrupted: report.isInterrupted,
     ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),

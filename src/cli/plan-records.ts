@@ -14,14 +14,20 @@ export function makePlanRecorder(logger: Logger, keyOf: (entry: Entry) => string
   return {
     onDecided(entry, decision) {
       const { action, ...rest } = decision;
-      const fields =
-        "settledAt" in rest ? { ...rest, settledAt: new Date(rest.settledAt).toISOString() } : rest;
+      const fields = {
+        ...rest,
+        ...("settledAt" in rest ? { settledAt: new Date(rest.settledAt).toISOString() } : {}),
+        ...("dueAt" in rest ? { dueAt: new Date(rest.dueAt).toISOString() } : {}),
+      };
       const key = action === "transfer" ? { key: keyOf(entry) } : {};
       const bytes = Number(entry.fingerprint.bytes);
       logger.log("file.planned", { path: pathText(entry.path), bytes, action, ...fields, ...key });
     },
     onOutcome() {
       // A dry run has none.
+    },
+    onNotice() {
+      // A dry run changes nothing.
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { path: pathText(path), message: error.message });

@@ -9,11 +9,13 @@ import type { CommandContext } from "./context.ts";
 const REASONS: Readonly<Record<string, string>> = {
   young: "changed too recently",
   future: "its time lies in the future",
-  "too-large": "larger than 5 GiB, which is what one upload takes",
+  "clock-set": "the clock may just have been set",
+  "too-large": "larger than 50 TB, which is what S3 takes",
   "not-regular": "not a regular file",
   "reserved-name": "a name of the filesystem's or the agent's own",
   excluded: "not selected by include and exclude",
   changed: "it changed meanwhile",
+  busy: "a process has it open for writing",
   vanished: "somebody else removed it",
   interrupted: "the agent is stopping",
 };
@@ -71,6 +73,9 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
       if (decision.action === "wait") {
         const left = formatDuration(decision.settledAt - clock.now());
         line("waits", entry, `(${reason}, ${left} to go)`);
+      } else if (decision.action === "defer") {
+        const left = formatDuration(decision.dueAt - clock.now());
+        line("waits", entry, `(failed before: ${reason}, next try in ${left})`);
       } else if (decision.action === "keep" || isDryRun) {
         line("stays", entry, `(${reason})`);
       }
@@ -88,7 +93,23 @@ export function makeSweepPrinter(options: SweepPrinterOptions): SweepPrinter {
     onUnreadable(path, error) {
       print(`${"FAILED".padEnd(9)} ${pathText(path)}  (cannot be read: ${error.message})`);
     },
+    onNotice(entry, notice) {
+      if (notice.kind === "quarantined") {
+        const { reason, failures } = notice.attempt;
+        line("set aside", entry, `(${reason}, ${failures} times)`);
+      } else if (notice.kind === "unsettled") {
+        line("unsettled", entry, `(there for ${formatDuration(notice.sinceMs)})`);
+      } else {
+        line(notice.kind, entry, "");
+      }
+    },
     finish(report) {
+      if (report.filesWeak > 0) {
+        print(`without a lease (${report.weakness}): ${report.filesWeak} files, on weaker checks`);
+      }
+      if (report.stateProblem !== undefined) {
+        print(`the state directory cannot be written: ${report.stateProblem}`);
+      }
       if (report.stoppedEarly !== undefined) print(`stopped early: ${report.stoppedEarly}`);
       if (report.isInterrupted) print("interrupted before the end");
       print(summaryOf(report, isDryRun));
@@ -104,6 +125,8 @@ function summaryOf(report: SweepReport, isDryRun: boolean): string {
         `${report.filesFailed} failed`,
       ];
   parts.push(`${report.filesWaiting} waiting`, `${report.filesKept} staying`);
+  if (report.filesDeferred > 0) parts.push(`${report.filesDeferred} to be tried later`);
+  if (report.filesQuarantined > 0) parts.push(`${report.filesQuarantined} in quarantine`);
   if (report.filesIgnored > 0) parts.push(`${report.filesIgnored} ignored`);
   if (report.directoriesUnreadable > 0)
     parts.push(`${report.directoriesUnreadable} unreadable directories`);

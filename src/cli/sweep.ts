@@ -1,7 +1,9 @@
-import type { Agent, Route } from "../agent/agent.ts";
+import type { Agent } from "../agent/agent.ts";
+import type { Route } from "../agent/workplace.ts";
 import type { Bootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ExitCode } from "../lib/errors.ts";
+import { formatDuration } from "../lib/units.ts";
 import { VERSION } from "../lib/version.ts";
 import { makeLogger, type RecordSink } from "../logs/logger.ts";
 import { makeStreamSink } from "../logs/stream-sink.ts";
@@ -44,6 +46,12 @@ export async function sweep(
     }
     await using route = await agent.openRoute(config, { isReadOnly: isDryRun });
     const teller = makeTeller(route, { agent, bootstrap, context, isDryRun, isJson });
+    if (!isDryRun) {
+      await agent.waitForSteadyClock(route, context.stop, (ms) => {
+        const text = `for ${formatDuration(ms)}, until the clock is known to run steadily`;
+        context.stderr.write(`s3-offload-agent: waiting ${text}\n`);
+      });
+    }
     const signals = { stop: context.stop, cancel: afterStopDeadline(context.stop) };
     const observers = teller === undefined ? [] : [teller];
     const report = await agent.sweep(route, signals, { isDryRun, observers });

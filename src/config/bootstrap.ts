@@ -79,11 +79,11 @@ const bootstrapSchema = {
     env: "S3_OFFLOAD_ALLOWED_BUCKETS",
   },
   stateDirectory: {
-    doc: "Where the agent keeps what must survive a restart. This version keeps nothing there yet.",
+    doc: "Where the agent keeps what must survive a restart. Default: systemd's `STATE_DIRECTORY`, else `/var/lib/s3-offload-agent`.",
     format: "text",
-    default: "/var/lib/s3-offload-agent",
+    default: "",
     env: "S3_OFFLOAD_STATE_DIRECTORY",
-    pattern: /^[^\0]+$/,
+    pattern: /^[^\0]*$/,
     expects: "must be a path",
   },
   roleArn: {
@@ -158,10 +158,15 @@ export function readBootstrap(options: {
     parameterRoot: read.parameterRoot,
     allowedRoots: read.allowedRoots,
     allowedBuckets: read.allowedBuckets.includes("*") ? undefined : read.allowedBuckets,
-    stateDirectory: read.stateDirectory,
+    stateDirectory: read.stateDirectory || stateDirectoryOf(options.env),
     roleArn: read.roleArn === "" ? undefined : read.roleArn,
     minAgeFloorMs: read.minAgeFloor,
   };
+}
+
+/** systemd gives a list separated by colons (systemd.exec(5), StateDirectory=). */
+function stateDirectoryOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env["STATE_DIRECTORY"]?.split(":")[0] || "/var/lib/s3-offload-agent";
 }
 
 function hostIdOf(name: string): string {

@@ -15,6 +15,8 @@ export interface Settings {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly concurrency: number;
+  /** Failures; 0: never. */
+  readonly "quarantine-after": number;
   readonly "storage-class": string;
   readonly "kms-key-id": string;
   /** Pairs of name and value; convict would take an object for settings of its own. */
@@ -94,6 +96,13 @@ export const settingsSchema = {
     default: "8",
     min: 1,
     max: 256,
+  },
+  "quarantine-after": {
+    doc: "After how many failures of its own, while others succeed, a file is set aside in `.s3oa-quarantine`; 0: never.",
+    format: "count",
+    default: "10",
+    min: 0,
+    max: 1_000_000,
   },
   "storage-class": {
     doc: "Storage class of the objects.",

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { bootTimeMs } from "./kernel.ts";
 
 /**
  * Where time comes from. Everything that waits or measures takes a Clock, so that tests can run a
@@ -9,6 +10,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start. It never goes back and ignores changes of the wall clock. */
   monotonic(): number;
+  /** Milliseconds since boot, sleep of the machine included. Nobody can set it. */
+  boottime(): number;
   /**
    * Resolves after `ms` milliseconds.
    * @throws the signal's reason, as soon as `signal` aborts.
@@ -23,6 +26,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  boottime: bootTimeMs,
   async sleep(ms, signal) {
     signal?.throwIfAborted();
     try {

@@ -1,24 +1,119 @@
+import { constants } from "node:os";
 import koffi from "koffi";
 
 /**
  * The kernel calls that Node lacks. The only file that knows how they are made: koffi calls libc.
+ * All of them are short and made on the main thread; none of them waits for another process.
  */
 const libc = koffi.load("libc.so.6");
 
 const flock: (fd: number, operation: number) => number = libc.func("int flock(int, int)");
+// fcntl is variadic in C; on x86-64 and arm64 Linux an int travels the same way in both forms.
+const fcntl: (fd: number, command: number, argument: number) => number = libc.func(
+  "int fcntl(int, int, int)",
+);
+const renameat2: (fromFd: number, from: Buffer, toFd: number, to: Buffer, flags: number) => number =
+  libc.func("int renameat2(int, const uint8_t *, int, const uint8_t *, unsigned int)");
+const clockGettime: (clock: number, result: BigInt64Array) => number = libc.func(
+  "int clock_gettime(int, int64_t *)",
+);
 
 /** flock(2): exclusive, and fail at once instead of waiting. */
 const LOCK_EX_NB = 2 | 4;
+/** fcntl(2), from <linux/fcntl.h>. */
+const F_SETLEASE = 1024;
+const F_GETLEASE = 1025;
+const F_RDLCK = 0;
+const F_UNLCK = 2;
+/** renameat2(2): fail with EEXIST rather than replace what has the name. */
+const RENAME_NOREPLACE = 1;
+/** clock_gettime(2): never set, and goes on while the machine sleeps. */
+const CLOCK_BOOTTIME = 7;
+
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
+  // EAGAIN and EWOULDBLOCK are one number; the first name wins.
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
 
 /**
  * Takes an exclusive flock(2) on an open file or directory. The kernel drops it when the
  * descriptor closes, so it dies with its process however that ends.
  * @returns false if somebody else holds it
- * @throws Error if the kernel refuses for any other reason (a filesystem without locks, ENOLCK)
+ * @throws Error with the system's code if the kernel refuses for any other reason (a filesystem
+ *   without locks, ENOLCK)
  */
 export function tryLock(fd: number): boolean {
   if (flock(fd, LOCK_EX_NB) === 0) return true;
+  const code = lastErrno();
+  if (code === "EAGAIN" || code === "EWOULDBLOCK") return false;
+  throw systemError("flock", code);
+}
+
+/** What the kernel said to the wish for a read lease. */
+export type LeaseAnswer =
+  | { readonly kind: "held" }
+  /** A process has the file open, or mapped, for writing. */
+  | { readonly kind: "busy" }
+  /** No lease is to be had here: another's file without CAP_LEASE (EACCES), or no such thing. */
+  | { readonly kind: "refused"; readonly code: string };
+
+/**
+ * Asks for a read lease, fcntl(2) F_SETLEASE: granted only while nobody can write to the file, and
+ * broken, with a SIGIO to this process, before anybody opens it for writing or truncates it. The
+ * SIGIO handler must be there before: without one the signal ends the process.
+ */
+export function takeReadLease(fd: number): LeaseAnswer {
+  if (fcntl(fd, F_SETLEASE, F_RDLCK) === 0) return { kind: "held" };
+  const code = lastErrno();
+  return code === "EAGAIN" || code === "EWOULDBLOCK" ? { kind: "busy" } : { kind: "refused", code };
+}
+
+/** Whether the read lease on this descriptor is still there and nobody waits for its end. */
+export function holdsReadLease(fd: number): boolean {
+  return fcntl(fd, F_GETLEASE, 0) === F_RDLCK;
+}
+
+/** Gives the lease up; whoever waits in open(2) goes on. */
+export function releaseLease(fd: number): void {
+  fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+/** A name within an open directory. */
+export interface NameAt {
+  readonly fd: number;
+  readonly name: Buffer;
+}
+
+/**
+ * Renames without ever replacing anything, renameat2(2).
+ * @throws Error with the system's code: EEXIST if `to` is taken, EINVAL where the filesystem knows
+ *   no such rename, ENOENT, ENOSPC and so on
+ */
+export function renameExclusive(from: NameAt, to: NameAt): void {
+  if (renameat2(from.fd, cString(from.name), to.fd, cString(to.name), RENAME_NOREPLACE) === 0)
+    return;
+  throw systemError("renameat2", lastErrno());
+}
+
+/** Milliseconds since boot, sleep included; nobody can set this clock. */
+export function bootTimeMs(): number {
+  const result = new BigInt64Array(2);
+  if (clockGettime(CLOCK_BOOTTIME, result) !== 0) throw systemError("clock_gettime", lastErrno());
+  const [seconds = 0n, nanoseconds = 0n] = result;
+  return Number(seconds) * 1_000 + Number(nanoseconds) / 1e6;
+}
+
+function cString(name: Buffer): Buffer {
+  return Buffer.concat([name, Buffer.of(0)]);
+}
+
+function lastErrno(): string {
   const errno = koffi.errno();
-  if (errno === koffi.os.errno["EWOULDBLOCK"] || errno === koffi.os.errno["EAGAIN"]) return false;
-  throw new Error(`flock: the kernel answered errno ${errno}`);
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+function systemError(call: string, code: string): Error {
+  return Object.assign(new Error(`${code}: ${call} failed`), { code, syscall: call });
 }

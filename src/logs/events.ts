@@ -33,15 +33,53 @@ export const EVENTS = {
   "sweep.completed": { level: "info", doc: "A sweep has ended; carries the metrics." },
   "sweep.failed": { level: "error", doc: "A sweep could not be done at all." },
   "sweep.overran": { level: "warn", doc: "A sweep took so long that the next ones were left out." },
+  "sweep.weakened": {
+    level: "warn",
+    doc: "Files were transferred without a lease; `reason` is the filesystem or the kernel's answer.",
+  },
   "directory.unreadable": {
     level: "error",
     doc: "A part of the watched directory cannot be read.",
+  },
+  "directory.unfinished": {
+    level: "warn",
+    doc: "A directory that was watched before has leftovers of a crash that cannot be put right now.",
+  },
+  "state.set-aside": {
+    level: "warn",
+    doc: "A file of the state directory could not be read; it was set aside and begun anew.",
+  },
+  "state.unwritable": {
+    level: "error",
+    doc: "The state directory cannot be written; the agent works on without it.",
   },
   "file.removed": { level: "info", doc: "The file is in the bucket, proved, and gone locally." },
   "file.kept": { level: "info", doc: "The file stays, for a reason that is no failure." },
   "file.failed": { level: "error", doc: "The file could not be transferred; it stays." },
   "file.waiting": { level: "debug", doc: "The file has not settled yet." },
   "file.ignored": { level: "debug", doc: "Not a file to take." },
+  "file.deferred": { level: "debug", doc: "It failed before; its next try is not due yet." },
+  "file.unsupported": {
+    level: "warn",
+    doc: "A link, FIFO, socket or device: never opened, told once.",
+  },
+  "file.unsettled": {
+    level: "warn",
+    doc: "It has been there for an hour or more and never settled: something keeps it open or changes it.",
+  },
+  "file.restored": {
+    level: "info",
+    doc: "A file that a crash had left under a name of the agent has its own name back.",
+  },
+  "file.quarantined": { level: "error", doc: "It failed again and again and was set aside." },
+  "file.released": {
+    level: "info",
+    doc: "A quarantined file has changed and is back in its place.",
+  },
+  "file.opened-late": {
+    level: "error",
+    doc: "Somebody opened the file for writing in the moment of its removal; what he wrote is lost.",
+  },
   "file.planned": { level: "info", doc: "Dry run: what a sweep would do with the file." },
   "logs.unavailable": {
     level: "warn",

@@ -4,6 +4,14 @@ import { type Entry, pathText } from "./entry.ts";
 export type Decision =
   | { readonly action: "transfer"; readonly settledAt: number }
   | { readonly action: "wait"; readonly reason: WaitReason; readonly settledAt: number }
+  | {
+      readonly action: "defer";
+      /** Why it failed when it was tried last. */
+      readonly reason: string;
+      readonly settledAt: number;
+      /** When it is tried again, in wall-clock milliseconds. */
+      readonly dueAt: number;
+    }
   | { readonly action: "keep"; readonly reason: KeepReason; readonly settledAt: number }
   | { readonly action: "ignore"; readonly reason: IgnoreReason };
 
@@ -11,14 +19,16 @@ export type WaitReason =
   /** It changed less than the settle age ago. */
   | "young"
   /** Its time lies ahead of the clock: nobody knows its age. */
-  | "future";
+  | "future"
+  /** The clock is known to run steadily for less than the settle age: nobody knows any age. */
+  | "clock-set";
 
 export type KeepReason =
-  /** S3 takes no more than 5 GiB in one PUT. */
+  /** S3 takes no larger object. */
   "too-large";
 
 export type IgnoreReason =
-  /** A directory, symbolic link, FIFO, socket or device: never opened, never followed. */
+  /** A symbolic link, FIFO, socket or device: never opened, never followed. */
   | "not-regular"
   /** A name that a filesystem or this agent uses for its own ends. */
   | "reserved-name"
@@ -30,15 +40,29 @@ export interface Policy {
   readonly settleMs: number;
   /** Whether the settings `include` and `exclude` select this path, given as `pathText` has it. */
   isSelected(path: string): boolean;
-  /** The object key of the entry; every entry has one. */
+  /** The object key of the entry. */
   keyOf(entry: Entry): string;
 }
 
+/** What is known of the time, in wall-clock milliseconds. */
+export interface Moment {
+  readonly now: number;
+  /** Since when the wall clock is known to have run steadily. */
+  readonly steadySince: number;
+}
+
+/** What is known of earlier tries of the same file, unchanged since. */
+export interface FailedBefore {
+  readonly reason: string;
+  /** When the next try is due, in wall-clock milliseconds. */
+  readonly dueAt: number;
+}
+
 /**
- * The largest body that one PutObject takes: 5 GiB
+ * The largest object that S3 takes: 50 TB
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
  */
-export const PUT_BYTES_MAX = 5n * 2n ** 30n;
+export const OBJECT_BYTES_MAX = 50_000_000_000_000n;
 
 /** NFS and FUSE keep removed but open files under such names; `.s3oa-` names are this agent's. */
 const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;
@@ -54,13 +78,18 @@ const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;
  * | not selected by include and exclude                | ignore excluded         |
  * | mtime or ctime ahead of the clock                  | wait future             |
  * | now - max(mtime, ctime) < settle age               | wait young              |
- * | more than 5 GiB                                    | keep too-large          |
+ * | now - steadySince < settle age                     | wait clock-set          |
+ * | larger than any object                             | keep too-large          |
+ * | failed before, and its next try is not due         | defer                   |
  * | otherwise                                          | transfer                |
- *
- * @param now wall-clock milliseconds
  */
-export function decide(entry: Entry, policy: Policy, now: number): Decision {
-  if (!entry.isRegular) return { action: "ignore", reason: "not-regular" };
+export function decide(
+  entry: Entry,
+  policy: Policy,
+  { now, steadySince }: Moment,
+  failedBefore?: FailedBefore,
+): Decision {
+  if (entry.type !== "file") return { action: "ignore", reason: "not-regular" };
   const path = pathText(entry.path);
   if (RESERVED_NAME.test(path)) return { action: "ignore", reason: "reserved-name" };
   if (!policy.isSelected(path)) return { action: "ignore", reason: "excluded" };
@@ -69,8 +98,13 @@ export function decide(entry: Entry, policy: Policy, now: number): Decision {
   const settledAt = changedAtMs + policy.settleMs;
   if (changedAtMs > now) return { action: "wait", reason: "future", settledAt };
   if (now < settledAt) return { action: "wait", reason: "young", settledAt };
-  if (entry.fingerprint.bytes > PUT_BYTES_MAX) {
+  const provedAt = steadySince + policy.settleMs;
+  if (now < provedAt) return { action: "wait", reason: "clock-set", settledAt: provedAt };
+  if (entry.fingerprint.bytes > OBJECT_BYTES_MAX) {
     return { action: "keep", reason: "too-large", settledAt };
+  }
+  if (failedBefore !== undefined && now < failedBefore.dueAt) {
+    return { action: "defer", settledAt, ...failedBefore };
   }
   return { action: "transfer", settledAt };
 }
@@ -79,7 +113,7 @@ export function decide(entry: Entry, policy: Policy, now: number): Decision {
  * The later of mtime and ctime, in milliseconds. A program can set mtime to any time it likes, as
  * `cp -p`, `mv` and `touch -d` do; ctime is the kernel's own.
  */
-function changedAt(entry: Entry): number {
+export function changedAt(entry: Entry): number {
   const { mtimeNs, ctimeNs } = entry.fingerprint;
   return Number(mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1e6;
 }

@@ -2,17 +2,25 @@ import type { BigIntStats } from "node:fs";
 import { escapePath } from "./escape-path.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 
+/** What a name stands for; only a `file` is ever opened. */
+export type EntryType = "file" | "link" | "fifo" | "socket" | "device";
+
 /** One name in the watched directory, with what `lstat` said of it. */
 export interface Entry {
-  /** Path relative to the watched directory, as the bytes the kernel gave: names need not be UTF-8. */
+  /**
+   * What it is called: the path relative to the watched directory from which its key is made, as
+   * the bytes the kernel gave (names need not be UTF-8).
+   */
   readonly path: Buffer;
-  readonly isRegular: boolean;
+  /** Where it is: the same, unless the agent itself has renamed it. */
+  readonly at: Buffer;
+  readonly type: EntryType;
   readonly fingerprint: Fingerprint;
 }
 
 /** Makes the entry of what a `stat` with nanoseconds said. */
-export function entryOf(path: Buffer, stats: BigIntStats): Entry {
-  return { path, isRegular: stats.isFile(), fingerprint: fingerprintOf(stats) };
+export function entryOf(path: Buffer, stats: BigIntStats, at = path): Entry {
+  return { path, at, type: typeOf(stats), fingerprint: fingerprintOf(stats) };
 }
 
 /**
@@ -21,4 +29,11 @@ export function entryOf(path: Buffer, stats: BigIntStats): Entry {
  */
 export function pathText(path: Buffer): string {
   return escapePath(path);
+}
+
+function typeOf(stats: BigIntStats): EntryType {
+  if (stats.isFile()) return "file";
+  if (stats.isSymbolicLink()) return "link";
+  if (stats.isFIFO()) return "fifo";
+  return stats.isSocket() ? "socket" : "device";
 }

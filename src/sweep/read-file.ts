@@ -43,6 +43,19 @@ export async function readContent(
   return { sha256: createHash("sha256").update(buffer).digest("hex"), body: () => buffer };
 }
 
+/**
+ * Hashes exactly `bytes` bytes of an open file.
+ * @returns the SHA-256, in hexadecimal
+ * @throws FileChangedError if the file is shorter or longer than that; the signal's reason
+ */
+export async function hashContent(
+  file: FileHandle,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<string> {
+  return await hashPieces(readPieces(file, bytes, signal));
+}
+
 async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<string> {
   const hash = createHash("sha256");
   for await (const piece of pieces) hash.update(piece);

@@ -1,4 +1,5 @@
 import { ExitCode } from "../lib/errors.ts";
+import type { Entry } from "./entry.ts";
 
 /** What one sweep came to. */
 export interface SweepReport {
@@ -13,6 +14,18 @@ export interface SweepReport {
   readonly filesWaiting: number;
   /** Settled, and left for a reason that is no failure: too large, changed, interrupted, ... */
   readonly filesKept: number;
+  /** Failed in an earlier sweep, and not yet due for the next try. */
+  readonly filesDeferred: number;
+  /** Set aside after failing again and again. */
+  readonly filesQuarantined: number;
+  /** In the bucket, but not to be removed here. */
+  readonly filesUndeletable: number;
+  /** There for long, and never settled. */
+  readonly filesUnsettled: number;
+  /** Transferred on weaker checks, since no lease was to be had. */
+  readonly filesWeak: number;
+  /** Why not, for the first of them: a filesystem's name or the kernel's answer. */
+  readonly weakness: string | undefined;
   /** Not regular, reserved, or not selected. */
   readonly filesIgnored: number;
   /** Settled files that are still on disk at the end. */
@@ -26,6 +39,18 @@ export interface SweepReport {
   readonly stoppedEarly: string | undefined;
   /** The agent was told to stop during this sweep. */
   readonly isInterrupted: boolean;
+  /** What could not be written to the state directory, as `file: code`. */
+  readonly stateProblem?: string | undefined;
+}
+
+/** A producer is done with a file within seconds; one that is not for this long is to be looked at. */
+export const UNSETTLED_MS_MIN = 3_600_000;
+
+interface UnsettledContext {
+  readonly policy: { readonly settleMs: number };
+  readonly observer: {
+    onNotice(entry: Entry, notice: { readonly kind: "unsettled"; readonly sinceMs: number }): void;
+  };
 }
 
 /** Adds up what happens during a sweep. */
@@ -37,6 +62,12 @@ export class Tally {
   filesWaiting = 0;
   filesKept = 0;
   filesIgnored = 0;
+  filesDeferred = 0;
+  filesQuarantined = 0;
+  filesUndeletable = 0;
+  filesUnsettled = 0;
+  filesWeak = 0;
+  weakness: string | undefined;
   backlogFiles = 0;
   backlogBytes = 0;
   directoriesUnreadable = 0;
@@ -48,6 +79,26 @@ export class Tally {
     this.backlogFiles += 1;
     this.backlogBytes += Number(bytes);
     this.#oldestSettledAt = Math.min(this.#oldestSettledAt, settledAt);
+  }
+
+  /** Counts a file that is in quarantine now and not in the backlog any more. */
+  moveToQuarantine(bytes: bigint): void {
+    this.filesQuarantined += 1;
+    this.backlogFiles -= 1;
+    this.backlogBytes -= Number(bytes);
+  }
+
+  /** Counts a file whose transfer rests on weaker checks. */
+  addWeak(weakness: string): void {
+    this.filesWeak += 1;
+    this.weakness ??= weakness;
+  }
+
+  /** Counts a file that has been there for `sinceMs` and does not settle, if that is long. */
+  addUnsettled(entry: Entry, sinceMs: number, { policy, observer }: UnsettledContext): void {
+    if (sinceMs < UNSETTLED_MS_MIN + policy.settleMs) return;
+    this.filesUnsettled += 1;
+    observer.onNotice(entry, { kind: "unsettled", sinceMs });
   }
 
   /** @param times wall-clock milliseconds, and how long the sweep took by the monotonic clock */
@@ -69,6 +120,12 @@ export class Tally {
       filesWaiting: this.filesWaiting,
       filesKept: this.filesKept,
       filesIgnored: this.filesIgnored,
+      filesDeferred: this.filesDeferred,
+      filesQuarantined: this.filesQuarantined,
+      filesUndeletable: this.filesUndeletable,
+      filesUnsettled: this.filesUnsettled,
+      filesWeak: this.filesWeak,
+      weakness: this.weakness,
       backlogFiles: this.backlogFiles,
       backlogBytes: this.backlogBytes,
       oldestSettledAgeSeconds: Math.round(ageMs / 1_000),
@@ -84,7 +141,8 @@ export class Tally {
  * nothing went through, 1 if anything else failed, else 0.
  */
 export function exitCodeOf(report: SweepReport): ExitCode {
-  if (report.filesFailed === 0 && report.directoriesUnreadable === 0) return ExitCode.done;
+  const isWell = report.filesFailed === 0 && report.directoriesUnreadable === 0;
+  if (isWell) return report.stateProblem === undefined ? ExitCode.done : ExitCode.failed;
   const isServiceDown =
     report.filesRemoved === 0 &&
     report.directoriesUnreadable === 0 &&

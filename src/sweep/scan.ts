@@ -1,70 +1,70 @@
-import { lstat, opendir } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { isErrno, toError } from "../lib/errors.ts";
+import { type Directory, OtherMountError } from "./directory.ts";
 import { type Entry, entryOf } from "./entry.ts";
+import { join } from "./path-bytes.ts";
 
 /** What a scan comes upon: an entry, or a part of the tree that it cannot look at. */
 export type Found =
   | { readonly kind: "entry"; readonly entry: Entry }
   | { readonly kind: "unreadable"; readonly path: Buffer; readonly error: Error };
 
-const SLASH = Buffer.from("/");
+/** Each level holds descriptors of its own; a tree made to exhaust them is not followed for ever. */
+export const DEPTH_MAX = 128;
+
+/** What mkfs puts into the root of a filesystem, for fsck; nobody else has a file there. */
+const LOST_AND_FOUND = Buffer.from("lost+found");
 
 /**
- * Walks the watched directory and everything below it, in the order the kernel gives, holding one
- * open directory per level and no list. Symbolic links are entries, never followed. What vanishes
- * in the meantime is passed over; what cannot be read is reported and the rest goes on.
- * @param root real path of the watched directory
+ * Walks a directory and everything below it through descriptors, in the order the kernel gives,
+ * holding one open directory a level and no list. Symbolic links are entries, never followed. What
+ * vanishes in the meantime is passed over; what cannot be read is reported and the rest goes on.
+ * @param skip names in `directory` itself that are passed over
  */
-export async function* scan(root: Buffer, stop: AbortSignal): AsyncGenerator<Found> {
-  yield* scanDirectory(root, Buffer.alloc(0), stop);
-}
-
-async function* scanDirectory(
-  root: Buffer,
-  relative: Buffer,
+export async function* scan(
+  directory: Directory,
   stop: AbortSignal,
+  skip: readonly Buffer[] = [],
+  depth = 0,
 ): AsyncGenerator<Found> {
   try {
-    for await (const name of namesIn(join(root, relative))) {
+    for await (const name of directory.names()) {
       if (stop.aborted) return;
-      const path = join(relative, name);
-      const found = await look(root, path);
-      if (found === undefined) continue;
-      if (found.kind === "directory") yield* scanDirectory(root, path, stop);
-      else yield found;
+      if (skip.some((skipped) => skipped.equals(name))) continue;
+      yield* look(directory, name, stop, depth);
     }
   } catch (error) {
     if (isErrno(error, "ENOENT")) return;
-    yield { kind: "unreadable", path: relative, error: toError(error) };
+    yield { kind: "unreadable", path: directory.path, error: toError(error) };
   }
 }
 
-async function look(
-  root: Buffer,
-  path: Buffer,
-): Promise<Found | { kind: "directory" } | undefined> {
+async function* look(
+  directory: Directory,
+  name: Buffer,
+  stop: AbortSignal,
+  depth: number,
+): AsyncGenerator<Found> {
+  const path = join(directory.path, name);
+  let child: Directory;
   try {
-    const stats = await lstat(join(root, path), { bigint: true });
-    return stats.isDirectory()
-      ? { kind: "directory" }
-      : { kind: "entry", entry: entryOf(path, stats) };
+    const stats = await lstat(directory.at(name), { bigint: true });
+    if (!stats.isDirectory()) {
+      yield { kind: "entry", entry: entryOf(path, stats) };
+      return;
+    }
+    if (depth >= DEPTH_MAX) throw new Error(`more than ${DEPTH_MAX} directories deep`);
+    child = await directory.openChild(name);
   } catch (error) {
-    if (isErrno(error, "ENOENT")) return undefined;
-    return { kind: "unreadable", path, error: toError(error) };
+    // ELOOP, ENOTDIR: something else has taken the place of the directory just now.
+    if (isErrno(error, "ENOENT", "ELOOP", "ENOTDIR")) return;
+    if (depth === 0 && name.equals(LOST_AND_FOUND) && !(error instanceof OtherMountError)) return;
+    yield { kind: "unreadable", path, error: toError(error) };
+    return;
   }
-}
-
-async function* namesIn(directory: Buffer): AsyncGenerator<Buffer> {
-  // Node takes the encoding "buffer" here as it does for readdir; its types only say so there.
-  const encoding = "buffer" as BufferEncoding;
-  for await (const { name } of await opendir(directory, { encoding, bufferSize: 128 })) {
-    yield name as unknown as Buffer;
+  try {
+    yield* scan(child, stop, [], depth + 1);
+  } finally {
+    await child.release();
   }
-}
-
-/** Joins two paths given as bytes; an empty one is left out. */
-export function join(directory: Buffer, name: Buffer): Buffer {
-  if (directory.length === 0) return name;
-  if (name.length === 0) return directory;
-  return Buffer.concat([directory, SLASH, name]);
 }

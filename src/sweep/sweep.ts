@@ -1,9 +1,12 @@
-import { forEachConcurrently } from "../lib/concurrency.ts";
-import { type Decision, decide } from "./decide.ts";
+import { forEachConcurrently, Places } from "../lib/concurrency.ts";
+import type { Attempt, Attempts } from "./attempts.ts";
+import { type Candidate, type CandidateContext, candidates } from "./candidates.ts";
+import type { Decision } from "./decide.ts";
 import type { Entry } from "./entry.ts";
-import type { Outcome } from "./outcome.ts";
+import { oldestFirst } from "./oldest-first.ts";
+import { failedHere, kept, type Outcome } from "./outcome.ts";
+import { quarantine } from "./quarantine.ts";
 import { type SweepReport, Tally } from "./report.ts";
-import { scan } from "./scan.ts";
 import { type TransferContext, transfer } from "./transfer.ts";
 
 /** Hears of everything that happens to a file, as it happens. */
@@ -11,12 +14,27 @@ export interface SweepObserver {
   onDecided(entry: Entry, decision: Decision): void;
   onOutcome(entry: Entry, outcome: Outcome): void;
   onUnreadable(path: Buffer, error: Error): void;
+  onNotice(entry: Entry, notice: Notice): void;
 }
 
-export interface SweepOptions extends TransferContext {
+/** What else is worth telling of a file. */
+export type Notice =
+  /** A leftover of a crash has its name back. */
+  | { readonly kind: "restored" }
+  /** It failed again and again, and was set aside. */
+  | { readonly kind: "quarantined"; readonly attempt: Attempt }
+  /** It was in quarantine and has changed: it is a file like any other again. */
+  | { readonly kind: "released" }
+  /** It has been there for so long, in milliseconds, and never settled. */
+  | { readonly kind: "unsettled"; readonly sinceMs: number };
+
+export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
+  readonly attempts: Attempts;
   readonly concurrency: number;
+  /** Failures after which a file is set aside; 0: never. */
+  readonly quarantineAfter: number;
   readonly observer: SweepObserver;
-  /** Decide and tell, but transfer nothing. */
+  /** Decide and tell, but change nothing. */
   readonly isDryRun: boolean;
   /** Finish the files in flight, begin no other. */
   readonly stop: AbortSignal;
@@ -29,75 +47,148 @@ export interface SweepOptions extends TransferContext {
  */
 const SERVICE_FAILURES_MAX = 16;
 
+/** How many candidates are held in memory at once, a few hundred bytes each. */
+const WINDOW_MAX = 4_096;
+
+/** Files that stand aside each hold a descriptor; Linux gives a service 1,024 or more of them. */
+const OPEN_FILES_MAX = 512;
+
 /** One pass over the watched directory: scan, decide, transfer, add up. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
-  const { clock, observer } = options;
-  const startedAt = clock.now();
-  const started = clock.monotonic();
-  const tally = new Tally();
-  let serviceFailures = 0;
+  return await new Sweep(options).run();
+}
 
-  const sweepOne = async (entry: Entry): Promise<void> => {
-    const decision = decide(entry, options.policy, clock.now());
-    observer.onDecided(entry, decision);
-    const { bytes } = entry.fingerprint;
-    if (decision.action === "ignore") tally.filesIgnored += 1;
-    else if (decision.action === "wait") tally.filesWaiting += 1;
-    else if (decision.action === "keep") {
-      tally.filesKept += 1;
-      tally.addToBacklog(bytes, decision.settledAt);
-    } else if (options.isDryRun) tally.addToBacklog(bytes, decision.settledAt);
-    else {
-      const outcome = await transferUnlessDown(entry);
-      observer.onOutcome(entry, outcome);
-      addOutcome(entry, outcome, decision.settledAt);
+class Sweep {
+  readonly #options: SweepOptions;
+  readonly #tally = new Tally();
+  readonly #removals = new Set<Promise<void>>();
+  readonly #places = new Places(OPEN_FILES_MAX);
+  readonly #context: TransferContext & CandidateContext;
+  #failures: { readonly entry: Entry; readonly attempt: Attempt }[] = [];
+  #serviceFailures = 0;
+
+  constructor(options: SweepOptions) {
+    this.#options = options;
+    const tally = this.#tally;
+    this.#context = { ...options, tally, onWeak: (weakness) => tally.addWeak(weakness) };
+  }
+
+  async run(): Promise<SweepReport> {
+    const { clock, stop, isDryRun, attempts, root } = this.#options;
+    const startedAt = clock.now();
+    const started = clock.monotonic();
+    attempts.begin();
+    const ordered = oldestFirst(candidates(this.#context), WINDOW_MAX);
+    try {
+      await forEachConcurrently(ordered, this.#options.concurrency, (one) => this.#begin(one));
+    } finally {
+      await Promise.all(this.#removals);
     }
-  };
+    if (!isDryRun) {
+      await this.#quarantine();
+      const isWhole = !stop.aborted && this.#tally.directoriesUnreadable === 0;
+      // A disk in trouble has been told of by the state directory.
+      await attempts.end(root, isWhole).catch(() => undefined);
+      await this.#options.ledger.compact().catch(() => undefined);
+    }
+    return this.#tally.report({
+      startedAt,
+      endedAt: clock.now(),
+      durationMs: clock.monotonic() - started,
+      isInterrupted: stop.aborted,
+    });
+  }
 
-  const transferUnlessDown = async (entry: Entry): Promise<Outcome> => {
-    const key = options.policy.keyOf(entry);
-    if (options.stop.aborted) return { kind: "kept", reason: "interrupted", key };
-    if (tally.stoppedEarly !== undefined) return { kind: "kept", reason: "deferred", key };
-    return await transfer(entry, options);
-  };
+  /** Resolves when the file is uploaded: its removal mostly waits, and others need not. */
+  async #begin(candidate: Candidate): Promise<void> {
+    const { entry } = candidate;
+    const key = this.#options.policy.keyOf(entry);
+    if (this.#options.stop.aborted) return this.#end(candidate, kept("interrupted", key));
+    if (this.#tally.stoppedEarly !== undefined) return this.#end(candidate, kept("deferred", key));
+    await this.#places.take();
+    const result = await transfer(entry, this.#context);
+    if (result.kind !== "uploaded") {
+      this.#places.giveBack();
+      return this.#end(candidate, result);
+    }
+    const removal = result
+      .remove()
+      .catch((error: unknown): Outcome => failedHere("unexpected", error, key))
+      .then((outcome) => {
+        this.#places.giveBack();
+        this.#end(candidate, outcome);
+      })
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
 
-  const addOutcome = (entry: Entry, outcome: Outcome, settledAt: number): void => {
+  #end(candidate: Candidate, outcome: Outcome): void {
+    const { entry, settledAt } = candidate;
+    this.#options.observer.onOutcome(entry, outcome);
+    this.#remember(entry, outcome);
+    const tally = this.#tally;
     if (outcome.kind === "removed") {
       tally.filesRemoved += 1;
       tally.bytesRemoved += outcome.bytes;
-      serviceFailures = 0;
+      this.#serviceFailures = 0;
       return;
     }
     if (outcome.kind === "kept") {
       if (outcome.reason === "vanished") return;
+      // Somebody writes to it: it is not settled, and no backlog of ours.
+      if (outcome.reason === "busy") {
+        tally.filesWaiting += 1;
+        return;
+      }
       tally.filesKept += 1;
     } else {
       tally.filesFailed += 1;
-      if (outcome.scope === "service") {
-        tally.filesFailedByService += 1;
-        serviceFailures += 1;
-        if (serviceFailures >= SERVICE_FAILURES_MAX) {
-          tally.stoppedEarly ??= `${outcome.reason}: ${outcome.message}`;
-        }
+      if (outcome.reason === "not-removable") tally.filesUndeletable += 1;
+      if (outcome.scope === "service") tally.filesFailedByService += 1;
+      if (outcome.scope !== "file") this.#serviceFailures += 1;
+      if (this.#serviceFailures >= SERVICE_FAILURES_MAX) {
+        tally.stoppedEarly ??= `${outcome.reason}: ${outcome.message}`;
       }
     }
     tally.addToBacklog(entry.fingerprint.bytes, settledAt);
-  };
+  }
 
-  await forEachConcurrently(
-    scan(options.root, options.stop),
-    options.concurrency,
-    async (found) => {
-      if (found.kind === "entry") return await sweepOne(found.entry);
-      tally.directoriesUnreadable += 1;
-      observer.onUnreadable(found.path, found.error);
-    },
-  );
+  #remember(entry: Entry, outcome: Outcome): void {
+    const { attempts, root, clock, random } = this.#options;
+    if (outcome.kind === "failed" && outcome.scope === "file") {
+      const attempt = attempts.failed(root, entry, outcome, { now: clock.now(), random });
+      this.#failures.push({ entry, attempt });
+    } else if (outcome.kind === "kept" && outcome.reason === "busy") {
+      const sinceMs = attempts.waits(root, entry, clock.now());
+      this.#context.tally.addUnsettled(entry, sinceMs, this.#options);
+    } else if (
+      outcome.kind === "removed" ||
+      (outcome.kind === "kept" && outcome.reason === "vanished")
+    ) {
+      attempts.forget(root, entry);
+    } else {
+      attempts.isThere(root, entry);
+    }
+  }
 
-  return tally.report({
-    startedAt,
-    endedAt: clock.now(),
-    durationMs: clock.monotonic() - started,
-    isInterrupted: options.stop.aborted,
-  });
+  /** Sets aside what has failed often enough, but only if the fault was its own: others went. */
+  async #quarantine(): Promise<void> {
+    const { attempts, root, quarantineAfter, directories, observer } = this.#options;
+    const failures = this.#failures;
+    this.#failures = [];
+    for (const { entry, attempt } of failures) {
+      if (this.#tally.filesRemoved === 0) {
+        attempts.uncount(attempt);
+        continue;
+      }
+      // What cannot be renamed cannot be set aside either.
+      const isDue = quarantineAfter > 0 && attempt.failures >= quarantineAfter;
+      if (!isDue || attempt.reason === "not-removable") continue;
+      const moved = await quarantine(entry, directories).catch(() => undefined);
+      if (moved === undefined) continue;
+      attempts.quarantined(root, moved, attempt);
+      this.#tally.moveToQuarantine(entry.fingerprint.bytes);
+      observer.onNotice(moved, { kind: "quarantined", attempt });
+    }
+  }
 }

@@ -1,158 +1,177 @@
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, unlink } from "node:fs/promises";
 import type { Random } from "../lib/backoff.ts";
-import type { Clock } from "../lib/clock.ts";
-import { errnoOf, isErrno, messageOf } from "../lib/errors.ts";
-import { decide, type Policy } from "./decide.ts";
+import { errnoOf, toError } from "../lib/errors.ts";
+import { decide, type Moment, type Policy } from "./decide.ts";
 import { type Entry, entryOf } from "./entry.ts";
-import { type Fingerprint, fingerprintOf, isSameFingerprint } from "./fingerprint.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
+import type { Ledger, Uploaded } from "./ledger.ts";
 import type { Destination, ObjectStore } from "./object-store.ts";
-import type { KeptReason, Outcome } from "./outcome.ts";
-import { type Content, FileChangedError, readContent } from "./read-file.ts";
-import { join } from "./scan.ts";
-import { type Upload, upload } from "./upload.ts";
+import { type OpenContext, type OpenFile, openFile } from "./open-file.ts";
+import { failedHere, kept, type Outcome } from "./outcome.ts";
+import { FileChangedError, hashContent, readContent } from "./read-file.ts";
+import { type RemovalContext, removeFile } from "./removal.ts";
+import { upload } from "./upload.ts";
 
 /** What a transfer works with. */
-export interface TransferContext {
-  /** Real path of the watched directory. */
-  readonly root: Buffer;
+export interface TransferContext extends OpenContext, RemovalContext {
+  /** Real path of the watched directory, by which the ledger knows it. */
+  readonly root: string;
   readonly policy: Policy;
   readonly destination: Destination;
   readonly store: ObjectStore;
-  readonly clock: Clock;
+  readonly ledger: Ledger;
   readonly random: Random;
-  /** Gives up what is under way; the file stays. */
-  readonly cancel: AbortSignal;
+  moment(): Moment;
+  /** Hears of each file for which no lease was to be had, and why. */
+  onWeak(weakness: string): void;
 }
 
-/** Without O_NONBLOCK the opening of a FIFO waits for its writer and holds one of Node's threads. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** A file that is in the bucket and still there, with what its removal needs. */
+export interface Uploading {
+  readonly kind: "uploaded";
+  /** Removes the file, if it is unchanged. To be called once, even if it is to stay. */
+  remove(): Promise<Outcome>;
+}
+
+/** How the content came to be in the bucket. */
+interface Proved {
+  readonly sha256: string;
+  readonly key: string;
+  readonly attempts: number;
+  readonly wasStored: boolean;
+}
 
 /**
- * Moves one file into the bucket: open, look again, read and hash, upload, prove, look again,
- * remove. The removal comes last and only if the store acknowledged the digest of the bytes that
- * are in the file now; any doubt means keep.
+ * Moves one file into the bucket, in two parts, since the second one mostly waits:
+ *
+ * 1. Open it, take the read lease, look at its facts, decide again, read and hash, upload, prove,
+ *    write into the ledger that it is uploaded.
+ * 2. `remove`: rename aside, wait, look again, unlink. See `removeFile`.
+ *
+ * The removal comes last, and only if the store acknowledged the digest of the bytes that are in
+ * the file now; any doubt means keep.
  */
-export async function transfer(entry: Entry, context: TransferContext): Promise<Outcome> {
-  const path = join(context.root, entry.path);
+export async function transfer(
+  entry: Entry,
+  context: TransferContext,
+): Promise<Uploading | Outcome> {
   const key = context.policy.keyOf(entry);
-  let file: FileHandle;
+  const opened = await openFile(entry, context, key);
+  if ("kind" in opened) return opened.kind === "kept" ? kept(opened.reason, key) : opened;
+  let isHandedOver = false;
   try {
-    file = await open(path, OPEN_FLAGS);
+    const result = await uploadOpen(opened, entry, context);
+    isHandedOver = result.kind === "uploaded";
+    return result;
   } catch (error) {
-    // ELOOP: a symbolic link has taken the place of the file since the scan.
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return kept("vanished", key);
-    if (isErrno(error, "ELOOP")) return kept("changed", key);
-    return failedHere("unreadable", error, key);
-  }
-  try {
-    return await transferOpen(file, path, entry, key, context);
-  } catch (error) {
-    if (context.cancel.aborted) return kept("interrupted", key);
-    if (error instanceof FileChangedError) return kept("changed", key);
-    return failedHere(errnoOf(error) === undefined ? "unexpected" : "unreadable", error, key);
+    return outcomeOf(error, opened, key, context);
   } finally {
-    await file.close();
+    if (!isHandedOver) await opened[Symbol.asyncDispose]();
   }
 }
 
-async function transferOpen(
-  file: FileHandle,
-  path: Buffer,
-  entry: Entry,
-  key: string,
+async function uploadOpen(
+  opened: OpenFile,
+  scanned: Entry,
   context: TransferContext,
-): Promise<Outcome> {
-  const before = await fingerprint(file, entry, context);
-  if (before === undefined || !(await isAt(file, path))) return kept("changed", key);
+): Promise<Uploading | Outcome> {
+  const entry = entryOf(scanned.path, opened.stats, scanned.at);
+  const key = context.policy.keyOf(entry);
+  const decision = decide(entry, context.policy, context.moment());
+  if (decision.action !== "transfer") return kept("changed", key);
+  if (opened.weakness !== undefined) context.onWeak(opened.weakness);
 
+  const fingerprint = fingerprintOf(opened.stats);
   const startedAt = context.clock.monotonic();
-  const bytes = Number(before.bytes);
-  const content: Content = await readContent(file, bytes, context.cancel);
-  const uploaded: Upload = await upload({
-    store: context.store,
-    destination: context.destination,
-    key,
-    content,
-    bytes,
-    clock: context.clock,
-    random: context.random,
-    signal: context.cancel,
-  });
-  if (uploaded.kind === "failed") {
-    const { code, message, scope } = uploaded.failure;
-    return {
-      kind: "failed",
-      reason: code,
-      scope,
-      message,
-      key: uploaded.key,
-      attempts: uploaded.attempts,
-    };
-  }
+  const proved = await prove(opened, entry, key, context);
+  if ("kind" in proved) return proved;
   const uploadMs = Math.round(context.clock.monotonic() - startedAt);
+  const { uploaded, isOnLedger } = await writeDown(entry, proved, context);
 
-  const refusal = await remove(file, path, before, uploaded.key);
-  if (refusal !== undefined) return refusal;
   return {
-    kind: "removed",
-    key: uploaded.key,
-    bytes,
-    sha256: content.sha256,
-    attempts: uploaded.attempts,
-    uploadMs,
-    wasStored: uploaded.wasStored,
+    kind: "uploaded",
+    async remove() {
+      await using _ = opened;
+      const proof = { fingerprint, sha256: proved.sha256, key: proved.key, isOnLedger };
+      const removal = await removeFile(opened, proof, context);
+      if (removal.kind !== "gone") return removal;
+      context.ledger.drop(uploaded);
+      const { wasOpenedLate } = removal;
+      const bytes = Number(fingerprint.bytes);
+      return { kind: "removed", ...proved, bytes, uploadMs, wasOpenedLate };
+    },
   };
 }
 
-/** The facts of the file that is open now, if it is the scanned one and still to be transferred. */
-async function fingerprint(
-  file: FileHandle,
+/** Has the content in the bucket: from an earlier sweep, if it is the same still, or by an upload. */
+async function prove(
+  opened: OpenFile,
   entry: Entry,
-  context: TransferContext,
-): Promise<Fingerprint | undefined> {
-  const opened = entryOf(entry.path, await file.stat({ bigint: true }));
-  const isUnchanged = isSameFingerprint(opened.fingerprint, entry.fingerprint);
-  const decision = decide(opened, context.policy, context.clock.now());
-  return isUnchanged && decision.action === "transfer" ? opened.fingerprint : undefined;
-}
-
-/**
- * Whether the kernel knows the open file by this very path. O_NOFOLLOW looks at the last name only:
- * a folder above it that was swapped for a link would lead somewhere else.
- */
-async function isAt(file: FileHandle, path: Buffer): Promise<boolean> {
-  return path.equals(await readlink(`/proc/self/fd/${file.fd}`, { encoding: "buffer" }));
-}
-
-/**
- * Removes the file if what was read is what stands there now: the path leads to the file that is
- * open, without a link on the way, and nothing about it has changed.
- * @returns why it was not removed, or undefined when it is gone
- */
-async function remove(
-  file: FileHandle,
-  path: Buffer,
-  before: Fingerprint,
   key: string,
-): Promise<Outcome | undefined> {
+  context: TransferContext,
+): Promise<Proved | Outcome> {
+  const { fingerprint } = entry;
+  const bytes = Number(fingerprint.bytes);
+  // Whoever opens the file for writing waits for us; what is read from now on is of no use.
+  const { lease } = opened;
+  const signal =
+    lease === undefined ? context.cancel : AbortSignal.any([context.cancel, lease.broken]);
+
+  const known = knownUpload(entry, fingerprint, context);
+  if (known !== undefined) {
+    if ((await hashContent(opened.file, bytes, signal)) === known.sha256) {
+      return { sha256: known.sha256, key: known.key, attempts: 0, wasStored: true };
+    }
+    context.ledger.drop(known);
+  }
+  const content = await readContent(opened.file, bytes, signal);
+  const { store, destination, clock, random } = context;
+  const answer = await upload({ store, destination, key, content, bytes, clock, random, signal });
+  if (answer.kind === "failed") {
+    const { code, message, scope } = answer.failure;
+    const { attempts } = answer;
+    return { kind: "failed", reason: code, scope, message, key: answer.key, attempts };
+  }
+  const { attempts, wasStored } = answer;
+  return { sha256: content.sha256, key: answer.key, attempts, wasStored };
+}
+
+/** What the ledger says of this file, under this name and for this bucket. */
+function knownUpload(
+  entry: Entry,
+  fingerprint: Fingerprint,
+  { ledger, root, destination }: TransferContext,
+): Uploaded | undefined {
+  const known = ledger.find(root, fingerprint);
+  const isSame = known?.bucket === destination.bucket && known.path.equals(entry.path);
+  return isSame ? known : undefined;
+}
+
+async function writeDown(
+  entry: Entry,
+  { sha256, key }: Proved,
+  { ledger, root, destination }: TransferContext,
+): Promise<{ readonly uploaded: Uploaded; readonly isOnLedger: boolean }> {
+  const { inode, bytes, mtimeNs } = entry.fingerprint;
+  const { bucket } = destination;
+  const uploaded: Uploaded = { root, path: entry.path, inode, bytes, mtimeNs, sha256, bucket, key };
   try {
-    const now = fingerprintOf(await lstat(path, { bigint: true }));
-    if (!isSameFingerprint(now, before) || !(await isAt(file, path))) return kept("changed", key);
-    await unlink(path);
-    return undefined;
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return kept("vanished", key);
-    return failedHere("not-removable", error, key);
+    await ledger.add(uploaded);
+    return { uploaded, isOnLedger: true };
+  } catch {
+    // The state directory says what is wrong. A full disk must not keep the agent from making room.
+    return { uploaded, isOnLedger: false };
   }
 }
 
-function kept(reason: KeptReason, key: string): Outcome {
-  return { kind: "kept", reason, key };
-}
-
-function failedHere(reason: string, error: unknown, key: string): Outcome {
-  const code = errnoOf(error);
-  const detail = code === undefined ? messageOf(error) : `${code}: ${messageOf(error)}`;
-  return { kind: "failed", reason, scope: "file", message: detail, key, attempts: 0 };
+function outcomeOf(
+  thrown: unknown,
+  { lease }: OpenFile,
+  key: string,
+  { cancel }: TransferContext,
+): Outcome {
+  if (cancel.aborted) return kept("interrupted", key);
+  if (lease?.broken.aborted === true) return kept("busy", key);
+  const error = toError(thrown);
+  if (error instanceof FileChangedError) return kept("changed", key);
+  return failedHere(errnoOf(error) === undefined ? "unexpected" : "unreadable", error, key);
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, type FileHandle, open, realpath, statfs } from "node:fs/promises";
+import { access, type FileHandle, open, realpath, stat, statfs } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import {
   AgentError,
@@ -10,11 +10,18 @@ import {
   messageOf,
 } from "../lib/errors.ts";
 import { tryLock } from "../lib/kernel.ts";
+import { Directory } from "./directory.ts";
+import { type Filesystem, filesystemOf } from "./filesystem.ts";
 
 /** The watched directory, held open while the agent works in it. */
 export interface WatchedDirectory extends AsyncDisposable {
   /** Its real path: absolute, without links, `.` or `..`. */
   readonly path: string;
+  /** Everything in it is reached from here. */
+  readonly root: Directory;
+  readonly filesystem: Filesystem;
+  /** Whether its path still leads to it: it was not removed, replaced or mounted over. */
+  isCurrent(): Promise<boolean>;
   /** Free space of its filesystem, in bytes, for those who are not root. */
   freeBytes(): Promise<number>;
 }
@@ -49,8 +56,18 @@ export async function openWatchedDirectory(options: {
     await file.close();
     throw error;
   }
+  const root = await Directory.ofRoot(file);
   return {
     path,
+    root,
+    filesystem: await filesystemOf(file.fd),
+    async isCurrent() {
+      const [held, now] = await Promise.all([
+        file.stat({ bigint: true }),
+        stat(path, { bigint: true }).catch(() => undefined),
+      ]);
+      return now !== undefined && now.ino === held.ino && now.dev === held.dev;
+    },
     async freeBytes() {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;

@@ -78,7 +78,7 @@ export async function makeHost(
   const bootstrap = join(folder, "agent.yaml");
   await writeFile(
     bootstrap,
-    `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nminAgeFloor: 0s\n`,
+    `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nstateDirectory: ${join(folder, "state")}\nminAgeFloor: 0s\n`,
   );
   const env = { ...aws.environment(), HOME: folder };
   const begin = (args: readonly string[], options: RunOptions = {}) =>

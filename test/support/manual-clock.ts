@@ -27,6 +27,11 @@ export class ManualClock implements Clock {
     return this.#monotonic;
   }
 
+  /** A machine that never sleeps, booted an hour before the test. */
+  boottime(): number {
+    return this.#monotonic + 3_600_000;
+  }
+
   /** How many sleep at the moment. */
   get sleepers(): number {
     return this.#sleepers.length;

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { lstat, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import type { Clock } from "../../src/lib/clock.ts";
 import type { Policy } from "../../src/sweep/decide.ts";
-import { type Entry, entryOf } from "../../src/sweep/entry.ts";
 import { objectKey } from "../../src/sweep/object-key.ts";
 import type {
   Destination,
@@ -11,8 +10,6 @@ import type {
   PutRequest,
   StoreFailure,
 } from "../../src/sweep/object-store.ts";
-import { scan } from "../../src/sweep/scan.ts";
-import type { TransferContext } from "../../src/sweep/transfer.ts";
 
 /** What the store does with one request. */
 export type Reply =
@@ -138,6 +135,7 @@ export function laterClock(): Clock & { readonly sleeps: number[] } {
     sleeps,
     now: () => now,
     monotonic: () => 0,
+    boottime: () => now,
     async sleep(ms, signal) {
       signal?.throwIfAborted();
       sleeps.push(ms);
@@ -151,38 +149,6 @@ export const POLICY: Policy = {
   isSelected: () => true,
   keyOf: ({ path }) => objectKey({ prefix: "", host: "h", fleet: "f", mtimeMs: 0, path }),
 };
-
-/** What a transfer takes, with everything that a test does not say. */
-export function transferContext(
-  root: string,
-  store: ObjectStore,
-  changes: Partial<TransferContext> = {},
-): TransferContext {
-  return {
-    root: Buffer.from(root),
-    policy: POLICY,
-    destination: DESTINATION,
-    store,
-    clock: laterClock(),
-    random: () => 0.5,
-    cancel: new AbortController().signal,
-    ...changes,
-  };
-}
-
-/** The entry that a scan gives for a file. */
-export async function entryAt(root: string, path: string): Promise<Entry> {
-  return entryOf(Buffer.from(path), await lstat(`${root}/${path}`, { bigint: true }));
-}
-
-/** All entries of a scan. */
-export async function entriesOf(root: string): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for await (const found of scan(Buffer.from(root), new AbortController().signal)) {
-    if (found.kind === "entry") entries.push(found.entry);
-  }
-  return entries;
-}
 
 /** The contents of all regular files below a directory. */
 export async function contentsBelow(directory: string): Promise<Buffer[]> {

@@ -9,8 +9,8 @@ import { makeClients } from "../../../src/aws/clients.ts";
 import { makeS3Store } from "../../../src/aws/s3.ts";
 import type { Destination, PutRequest } from "../../../src/sweep/object-store.ts";
 import { FileChangedError } from "../../../src/sweep/read-file.ts";
-import { transfer } from "../../../src/sweep/transfer.ts";
-import { DESTINATION, entryAt, sha256Of, transferContext } from "../../support/memory-store.ts";
+import { DESTINATION, sha256Of } from "../../support/memory-store.ts";
+import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
 interface Received {
   readonly method: string | undefined;
@@ -313,7 +313,8 @@ describe("the S3 store", () => {
         refuse(status, code),
         async (store) => {
           const entry = await entryAt(directory.path, "a");
-          const outcome = await transfer(entry, transferContext(directory.path, store));
+          await using context = await openContext(directory.path, store);
+          const outcome = await transferWhole(entry, context);
           expect(outcome.kind).to.equal(ending);
         },
         { readsBody: false },

@@ -46,8 +46,9 @@ function makePlace({ isTerminal = false, isDryRun = false } = {}) {
 
 const entry = (path: string | Buffer): Entry => ({
   path: Buffer.from(path as string),
-  isRegular: true,
-  fingerprint: { device: 1n, inode: 1n, bytes: 1n, mtimeNs: 0n, ctimeNs: 0n },
+  at: Buffer.from(path as string),
+  type: "file",
+  fingerprint: { device: 1n, inode: 1n, bytes: 1n, mtimeNs: 0n, ctimeNs: 0n, links: 1n },
 });
 const REMOVED: Outcome = {
   kind: "removed",
@@ -57,6 +58,7 @@ const REMOVED: Outcome = {
   attempts: 1,
   uploadMs: 1,
   wasStored: false,
+  wasOpenedLate: false,
 };
 const FAILED: Outcome = {
   kind: "failed",
@@ -87,7 +89,7 @@ describe("the sweep printer", () => {
       "stays     b  (it changed meanwhile)",
       "FAILED    c  (SlowDown: wait)",
       "waits     d  (changed too recently, 12s to go)",
-      "stays     e  (larger than 5 GiB, which is what one upload takes)",
+      "stays     e  (larger than 50 TB, which is what S3 takes)",
       "FAILED    g  (cannot be read: EACCES: no)",
       "",
     ]);

@@ -51,6 +51,10 @@ const SETTINGS: Readonly<
     ["1", "0", "must be at least 1"],
     ["9", "1.5", "must be a whole number"],
   ],
+  "quarantine-after": [
+    ["0", "-1", "must be a whole number"],
+    ["1000000", "1000001", "must be at most 1000000"],
+  ],
   "storage-class": [["GLACIER_IR", "glacier", "must be one of"]],
   "kms-key-id": [["alias/my-key", "my key", "KMS key"]],
   tags: [["team=data,cost=a=b", "team", "NAME=VALUE"]],

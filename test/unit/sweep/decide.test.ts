@@ -1,11 +1,19 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { decide, type Policy, PUT_BYTES_MAX } from "../../../src/sweep/decide.ts";
-import type { Entry } from "../../../src/sweep/entry.ts";
+import {
+  decide,
+  type FailedBefore,
+  type Moment,
+  OBJECT_BYTES_MAX,
+  type Policy,
+} from "../../../src/sweep/decide.ts";
+import type { Entry, EntryType } from "../../../src/sweep/entry.ts";
 
 const NOW = 1_800_000_000_000;
 const SETTLE = 30_000;
 const OLD = NOW - SETTLE;
+/** A clock that has always run steadily. */
+const at = (now: number): Moment => ({ now, steadySince: Number.NEGATIVE_INFINITY });
 
 const policy: Policy = {
   settleMs: SETTLE,
@@ -15,24 +23,26 @@ const policy: Policy = {
 
 interface Facts {
   readonly path?: string | Buffer;
-  readonly isRegular?: boolean;
+  readonly type?: EntryType;
   readonly mtime?: number;
   readonly ctime?: number;
   readonly bytes?: bigint;
 }
 
-function entry({
-  path = "a",
-  isRegular = true,
-  mtime = OLD,
-  ctime = OLD,
-  bytes = 1n,
-}: Facts): Entry {
+function entry({ path = "a", type = "file", mtime = OLD, ctime = OLD, bytes = 1n }: Facts): Entry {
   const ns = (ms: number) => BigInt(ms) * 1_000_000n;
   return {
     path: Buffer.from(path as string),
-    isRegular,
-    fingerprint: { device: 1n, inode: 2n, bytes, mtimeNs: ns(mtime), ctimeNs: ns(ctime) },
+    at: Buffer.from(path as string),
+    type,
+    fingerprint: {
+      device: 1n,
+      inode: 2n,
+      bytes,
+      mtimeNs: ns(mtime),
+      ctimeNs: ns(ctime),
+      links: 1n,
+    },
   };
 }
 
@@ -49,9 +59,9 @@ describe("decide", () => {
     ["mtime newer than ctime", { mtime: NOW, ctime: 0 }, "wait young"],
     ["future mtime, old ctime", { mtime: NOW + 1 }, "wait future"],
     ["old mtime, future ctime", { ctime: NOW + 1 }, "wait future"],
-    ["5 GiB", { bytes: 5n * 1024n ** 3n }, "transfer"],
-    ["5 GiB and a byte", { bytes: 5n * 1024n ** 3n + 1n }, "keep too-large"],
-    ["too large and young", { bytes: PUT_BYTES_MAX + 1n, mtime: NOW }, "wait young"],
+    ["50 TB", { bytes: OBJECT_BYTES_MAX }, "transfer"],
+    ["50 TB and a byte", { bytes: OBJECT_BYTES_MAX + 1n }, "keep too-large"],
+    ["too large and young", { bytes: OBJECT_BYTES_MAX + 1n, mtime: NOW }, "wait young"],
     ["empty", { bytes: 0n }, "transfer"],
     ["a name that is not UTF-8", { path: Buffer.from([0x61, 0xff]) }, "transfer"],
     ["a name with a line feed", { path: "a\n" }, "transfer"],
@@ -68,12 +78,14 @@ describe("decide", () => {
     ["a folder with a reserved name", { path: ".nfs1/a" }, "transfer"],
     ["not quite reserved", { path: "a.nfs1" }, "transfer"],
     [".s3oa without the dash", { path: ".s3oa" }, "transfer"],
-    ["not regular", { isRegular: false }, "ignore not-regular"],
-    ["not regular and reserved", { isRegular: false, path: ".nfs1" }, "ignore not-regular"],
+    ["a link", { type: "link" }, "ignore not-regular"],
+    ["a FIFO", { type: "fifo" }, "ignore not-regular"],
+    ["a socket", { type: "socket" }, "ignore not-regular"],
+    ["a device with a reserved name", { type: "device", path: ".nfs1" }, "ignore not-regular"],
   ];
   for (const [name, facts, expected] of table) {
     it(`${name}: ${expected}`, () => {
-      const decision = decide(entry(facts), policy, NOW);
+      const decision = decide(entry(facts), policy, at(NOW));
       const reason = "reason" in decision ? ` ${decision.reason}` : "";
       expect(decision.action + reason).to.equal(expected);
     });
@@ -83,14 +95,37 @@ describe("decide", () => {
     const asked: string[] = [];
     const isSelected = (path: string) => asked.push(path) > 0;
     for (const path of [latin1("d/\xff\n"), Buffer.from("é 100%.csv")]) {
-      decide(entry({ path }), { ...policy, isSelected }, NOW);
+      decide(entry({ path }), { ...policy, isSelected }, at(NOW));
     }
     expect(asked).to.deep.equal(["d/%FF%0A", "é 100%.csv"]);
   });
 
   it("says since when the file is or will be settled", () => {
-    const decision = decide(entry({ mtime: NOW - 10_000, ctime: NOW - 20_000 }), policy, NOW);
+    const decision = decide(entry({ mtime: NOW - 10_000, ctime: NOW - 20_000 }), policy, at(NOW));
     expect(decision).to.deep.equal({ action: "wait", reason: "young", settledAt: NOW + 20_000 });
+  });
+
+  it("trusts no age while the clock is known for less than the settle age", () => {
+    const asked = (steadySince: number) =>
+      decide(entry({ mtime: 0, ctime: 0 }), policy, { now: NOW, steadySince });
+    expect(asked(NOW - SETTLE).action).to.equal("transfer");
+    expect(asked(NOW - SETTLE + 1)).to.deep.equal({
+      action: "wait",
+      reason: "clock-set",
+      settledAt: NOW + 1,
+    });
+  });
+
+  it("defers what failed until its next try is due, and young files do not skip the queue", () => {
+    const failed = (dueAt: number): FailedBefore => ({ reason: "unreadable", dueAt });
+    expect(decide(entry({}), policy, at(NOW), failed(NOW)).action).to.equal("transfer");
+    expect(decide(entry({}), policy, at(NOW), failed(NOW + 1))).to.deep.equal({
+      action: "defer",
+      reason: "unreadable",
+      settledAt: NOW,
+      dueAt: NOW + 1,
+    });
+    expect(decide(entry({ mtime: NOW }), policy, at(NOW), failed(NOW + 1)).action).to.equal("wait");
   });
 
   it("transfers nothing that is young or of the future, whatever the times are", () => {
@@ -100,7 +135,7 @@ describe("decide", () => {
     );
     fc.assert(
       fc.property(time, time, time, fc.nat(2 * SETTLE), (mtime, ctime, now, settleMs) => {
-        const { action } = decide(entry({ mtime, ctime }), { ...policy, settleMs }, now);
+        const { action } = decide(entry({ mtime, ctime }), { ...policy, settleMs }, at(now));
         const isSettled = now - Math.max(mtime, ctime) >= settleMs;
         const isFuture = mtime > now || ctime > now;
         expect(action).to.equal(isSettled && !isFuture ? "transfer" : "wait");

@@ -3,10 +3,11 @@ import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
 import { unescapePath } from "../../../src/sweep/escape-path.ts";
-import { join } from "../../../src/sweep/scan.ts";
+import { join } from "../../../src/sweep/path-bytes.ts";
 import { sweep } from "../../../src/sweep/sweep.ts";
-import { entriesOf, MemoryStore, sha256Of, transferContext } from "../../support/memory-store.ts";
+import { MemoryStore, sha256Of } from "../../support/memory-store.ts";
 import { nameOf } from "../../support/names.ts";
+import { entriesOf, openContext } from "../../support/transfer-context.ts";
 
 /** Names that differ in little, or in what text does not show. */
 const NAMES: readonly Buffer[] = [
@@ -75,14 +76,17 @@ describe("a sweep over names of all kinds", () => {
     expect(await entriesOf(root.path)).to.have.length(paths.length);
 
     const store = new MemoryStore();
+    await using context = await openContext(root.path, store);
     const report = await sweep({
-      ...transferContext(root.path, store),
+      ...context,
       concurrency: 8,
+      quarantineAfter: 0,
       isDryRun: false,
       stop: new AbortController().signal,
       observer: {
         onDecided: () => undefined,
         onOutcome: () => undefined,
+        onNotice: () => undefined,
         onUnreadable: (_, error) => expect.fail(error.message),
       },
     });

@@ -2,26 +2,25 @@ import { execFileSync } from "node:child_process";
 import {
   mkdtempDisposable,
   readdir,
+  rename,
   rm,
   symlink,
-  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
-import { type Decision, PUT_BYTES_MAX } from "../../../src/sweep/decide.ts";
+import type { Decision } from "../../../src/sweep/decide.ts";
 import type { Entry } from "../../../src/sweep/entry.ts";
 import type { Outcome } from "../../../src/sweep/outcome.ts";
-import { type SweepObserver, type SweepOptions, sweep } from "../../../src/sweep/sweep.ts";
 import {
-  laterClock,
-  MemoryStore,
-  POLICY,
-  REFUSED,
-  SLOW_DOWN,
-  transferContext,
-} from "../../support/memory-store.ts";
+  type Notice,
+  type SweepObserver,
+  type SweepOptions,
+  sweep,
+} from "../../../src/sweep/sweep.ts";
+import { laterClock, MemoryStore, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
+import { openContext } from "../../support/transfer-context.ts";
 
 class Listener implements SweepObserver {
   readonly decisions = new Map<string, Decision>();
@@ -33,6 +32,10 @@ class Listener implements SweepObserver {
     this.outcomes.set(entry.path.toString(), outcome);
   }
   onUnreadable(): void {}
+  readonly notices: { readonly path: string; readonly notice: Notice }[] = [];
+  onNotice(entry: Entry, notice: Notice): void {
+    this.notices.push({ path: entry.path.toString(), notice });
+  }
   /** How many files ended like this, such as `kept deferred`. */
   count(ending: string): number {
     const endings = [...this.outcomes.values()].map((one) =>
@@ -48,21 +51,26 @@ async function makePlace(files: number) {
   await Promise.all(names.map((name) => writeFile(`${root.path}/${name}`, `content of ${name}`)));
   const store = new MemoryStore();
   const observer = new Listener();
+  const context = await openContext(root.path, store);
   return {
     root: root.path,
     store,
     observer,
     run: (changes: Partial<SweepOptions> = {}) =>
       sweep({
-        ...transferContext(root.path, store),
+        ...context,
         concurrency: 4,
+        quarantineAfter: 3,
         observer,
         isDryRun: false,
         stop: new AbortController().signal,
         ...changes,
       }),
     left: () => readdir(root.path),
-    [Symbol.asyncDispose]: () => root.remove(),
+    async [Symbol.asyncDispose]() {
+      await context[Symbol.asyncDispose]();
+      await root.remove();
+    },
   };
 }
 
@@ -86,15 +94,20 @@ describe("sweep", () => {
     await writeFile(`${place.root}/future`, "");
     await utimes(`${place.root}/future`, future, future);
     await writeFile(`${place.root}/.nfs1`, "");
-    await writeFile(`${place.root}/too-large`, "");
-    await truncate(`${place.root}/too-large`, Number(PUT_BYTES_MAX) + 1);
+    await writeFile(`${place.root}/replaced`, "1234");
     await writeFile(`${place.root}/refused`, "123");
     await writeFile(`${place.root}/skipped`, "");
     await symlink("f0", `${place.root}/link`);
     execFileSync("mkfifo", [`${place.root}/fifo`]);
     place.store.reply = ({ key }) => (key === "refused" ? REFUSED : "store");
+    place.store.onPut = async ({ key }) => {
+      if (key !== "replaced") return;
+      await writeFile(`${place.root}/.nfs2`, "another");
+      await rename(`${place.root}/.nfs2`, `${place.root}/replaced`);
+    };
     const policy = { ...POLICY, isSelected: (path: string) => path !== "skipped" };
-    const report = await place.run({ clock, policy });
+    const moment = () => ({ now: clock.now(), steadySince: 0 });
+    const report = await place.run({ clock, moment, policy });
     expect(report).to.include({
       filesRemoved: 3,
       bytesRemoved: 3 * "content of f0".length,
@@ -104,7 +117,7 @@ describe("sweep", () => {
       filesFailedByService: 0,
       filesIgnored: 4,
       backlogFiles: 2,
-      backlogBytes: Number(PUT_BYTES_MAX) + 1 + 3,
+      backlogBytes: 4 + 3,
       stoppedEarly: undefined,
     });
     const { filesRemoved, filesFailed, filesKept, filesWaiting, filesIgnored } = report;

@@ -18,12 +18,12 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
+import { entryOf } from "../../../src/sweep/entry.ts";
 import type { Outcome } from "../../../src/sweep/outcome.ts";
 import { BUFFERED_BYTES_MAX, FileChangedError, readContent } from "../../../src/sweep/read-file.ts";
-import { type TransferContext, transfer } from "../../../src/sweep/transfer.ts";
+import type { TransferContext } from "../../../src/sweep/transfer.ts";
 import {
   contentsBelow,
-  entryAt,
   laterClock,
   MemoryStore,
   passTick,
@@ -31,8 +31,8 @@ import {
   type Reply,
   SLOW_DOWN,
   sha256Of,
-  transferContext,
 } from "../../support/memory-store.ts";
+import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
 const never = new AbortController().signal;
 
@@ -59,7 +59,8 @@ async function makePlace(content: Buffer) {
     ): Promise<Outcome> {
       const entry = await entryAt(root, "d/a");
       await between?.();
-      return await transfer(entry, transferContext(root, store, changes));
+      await using context = await openContext(root, store, changes);
+      return await transferWhole(entry, context);
     },
     /** The oracle: the bytes are in the store or on a disk. */
     async expectSafe(...contents: readonly Buffer[]): Promise<void> {
@@ -88,6 +89,8 @@ interface Strike {
   /** What a writer does; the contents that it has closed then and that must survive. */
   strike(place: Place, content: Buffer): Promise<readonly Buffer[]>;
   readonly isOnDisk: boolean;
+  /** It leaves the bytes alone. */
+  readonly isHarmless?: boolean;
 }
 
 const LATE = Buffer.from("written late");
@@ -217,7 +220,8 @@ const strikes: readonly Strike[] = [
   },
   {
     name: "given another mode",
-    isOnDisk: true,
+    isOnDisk: false,
+    isHarmless: true,
     async strike({ file }, content) {
       await chmod(file, 0o600);
       return [content];
@@ -246,6 +250,7 @@ describe("transfer: a file that is left alone", () => {
         attempts: 1,
         uploadMs: 0,
         wasStored: false,
+        wasOpenedLate: false,
       });
       expect(place.store.objects.get("d/a")?.equals(content)).to.equal(true);
       expect(await exists(place.file)).to.equal(false);
@@ -258,12 +263,9 @@ describe("transfer: a file that is left alone", () => {
     const path = Buffer.from([0x64, 0x2f, 0xff, 0xfe]);
     const full = Buffer.concat([Buffer.from(`${place.root}/`), path]);
     await writeFile(full, "odd");
-    const entry = { ...(await entryAt(place.root, "d/a")), path };
-    const { dev, ino, size, mtimeNs, ctimeNs } = await lstat(full, { bigint: true });
-    const fingerprint = { device: dev, inode: ino, bytes: size, mtimeNs, ctimeNs };
-    const context = transferContext(place.root, place.store);
-    const policy = { ...context.policy, keyOf: () => "odd" };
-    const outcome = await transfer({ ...entry, fingerprint }, { ...context, policy });
+    const entry = entryOf(path, await lstat(full, { bigint: true }));
+    await using context = await openContext(place.root, place.store);
+    const outcome = await transferWhole(entry, context);
     expect(outcome.kind).to.equal("removed");
     expect(await exists(place.file)).to.equal(true);
     await rm(full, { force: true });
@@ -288,21 +290,34 @@ describe("transfer: a file that is left alone", () => {
 });
 
 describe("transfer: what strikes between the scan and the opening", () => {
-  for (const { name, strike, isOnDisk } of strikes) {
-    it(`${name}: nothing is sent, nothing is removed`, async () => {
+  for (const { name, strike } of strikes) {
+    it(`${name}: nothing is lost, whatever is sent`, async () => {
       const content = Buffer.from("the first content");
       await using place = await makePlace(content);
       let survivors: readonly Buffer[] = [];
-      const outcome = await place.run({}, async () => {
+      await place.run({}, async () => {
         await passTick(place.file, `${place.outside}/probe`);
         survivors = await strike(place, content);
       });
-      expect(outcome.kind).to.equal("kept");
-      expect(place.store.requests).to.have.length(0);
-      expect(await exists(place.file)).to.equal(isOnDisk);
       await place.expectSafe(...survivors);
+      for (const object of place.store.objects.values())
+        expect(survivors.some((one) => one.equals(object))).to.equal(true);
     });
   }
+
+  it("a change that makes it young again: nothing is sent, nothing is removed", async () => {
+    await using place = await makePlace(LATE);
+    const { ctimeMs } = await stat(place.file);
+    const outcome = await place.run(
+      { clock: { ...laterClock(), now: () => ctimeMs + 30_000 } },
+      () =>
+        // A second of the future; the clock stands still.
+        utimes(place.file, new Date(ctimeMs + 1_000), new Date(ctimeMs + 1_000)),
+    );
+    expect(outcome).to.deep.equal({ kind: "kept", reason: "changed", key: "d/a" });
+    expect(place.store.requests).to.have.length(0);
+    expect(await exists(place.file)).to.equal(true);
+  });
 
   it("a link is never followed, not even to the very file", async () => {
     await using place = await makePlace(LATE);
@@ -329,7 +344,7 @@ describe("transfer: what strikes between the scan and the opening", () => {
       await rename(`${place.root}/d`, `${place.root}/e`);
       await writeFile(`${place.root}/d`, "");
     });
-    expect(outcome).to.deep.equal({ kind: "kept", reason: "vanished", key: "d/a" });
+    expect(outcome).to.deep.equal({ kind: "kept", reason: "changed", key: "d/a" });
   });
 
   it("a FIFO without a writer holds nothing up", async () => {
@@ -361,7 +376,8 @@ describe("transfer: what strikes between the scan and the opening", () => {
     let outcome: Outcome;
     if (isRoot) process.seteuid(65_534);
     try {
-      outcome = await transfer(entry, transferContext(place.root, place.store));
+      await using context = await openContext(place.root, place.store);
+      outcome = await transferWhole(entry, context);
     } finally {
       if (isRoot) process.seteuid(0);
     }
@@ -377,7 +393,7 @@ describe("transfer: what strikes between the scan and the opening", () => {
 
 describe("transfer: what strikes during the upload", () => {
   for (const bytes of [20, BUFFERED_BYTES_MAX + 1]) {
-    for (const { name, strike, isOnDisk } of strikes) {
+    for (const { name, strike, isOnDisk, isHarmless } of strikes) {
       it(`${name} (${bytes} bytes)`, async () => {
         const content = Buffer.alloc(bytes, "first content ");
         await using place = await makePlace(content);
@@ -387,7 +403,7 @@ describe("transfer: what strikes during the upload", () => {
           survivors = await strike(place, content);
         };
         const outcome = await place.run();
-        expect(outcome.kind).to.equal("kept");
+        expect(outcome.kind).to.equal(isHarmless ? "removed" : "kept");
         expect(place.store.requests).to.have.length(1);
         expect(await exists(place.file)).to.equal(isOnDisk);
         await place.expectSafe(...survivors);
@@ -397,16 +413,16 @@ describe("transfer: what strikes during the upload", () => {
     }
   }
 
-  it("what came late goes with the next sweep, beside what was stored already", async () => {
+  it("a writer ends the upload, and what he wrote goes with the next sweep", async () => {
     await using place = await makePlace(Buffer.from("one"));
     place.store.onPut = async (_, nth) => {
       if (nth > 1) return;
       await passTick(place.file, `${place.outside}/probe`);
       await appendFile(place.file, "two");
     };
-    expect(await place.run()).to.deep.equal({ kind: "kept", reason: "changed", key: "d/a" });
+    expect(await place.run()).to.deep.equal({ kind: "kept", reason: "busy", key: "d/a" });
     expect((await place.run()).kind).to.equal("removed");
-    expect([...place.store.objects.values()].map(String)).to.deep.equal(["one", "onetwo"]);
+    expect([...place.store.objects.values()].map(String)).to.deep.equal(["onetwo"]);
   });
 
   it("cancelled: kept, interrupted, and nothing is stored", async () => {

@@ -77,6 +77,7 @@ function sleeplessClock(startMs = Date.parse("2026-11-24T00:15:00.123Z")): Clock
   return {
     now: () => startMs + passedMs,
     monotonic: () => passedMs,
+    boottime: () => passedMs,
     async sleep(ms) {
       passedMs += ms;
     },

@@ -1,0 +1,130 @@
+import { mkdir, readFile, rmdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Bootstrap } from "../config/bootstrap.ts";
+import type { Config } from "../config/load.ts";
+import type { Clock } from "../lib/clock.ts";
+import { messageOf } from "../lib/errors.ts";
+import type { Logger } from "../logs/logger.ts";
+import { recoverLeftovers } from "../sweep/leftovers.ts";
+import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
+import { StateDirectory } from "../sweep/state-directory.ts";
+import { openWatchedDirectory, type WatchedDirectory } from "../sweep/watched-directory.ts";
+
+/** The name of the one route that there is: a watched directory and its destination. */
+export const ROUTE = "default";
+
+/** A configuration with the watched directory that it names, opened and locked. */
+export interface Route extends AsyncDisposable {
+  readonly config: Config;
+  readonly directory: WatchedDirectory;
+}
+
+export interface WorkplaceOptions {
+  readonly bootstrap: Bootstrap;
+  readonly workingDirectory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The directories in which the agent works: the watched one, and the one that keeps its state. */
+export class Workplace implements AsyncDisposable {
+  /** Files that this process has put aside, whichever sweep did. */
+  readonly activeAsides = new Set<string>();
+  readonly #options: WorkplaceOptions;
+  #state: StateDirectory | undefined;
+
+  constructor(options: WorkplaceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens the watched directory of a configuration, locked unless it is only to be read, and the
+   * state directory with it. What a crash has left in other watched directories is put right.
+   * @throws AgentError with exit code 2 or 4
+   */
+  async openRoute(
+    config: Config,
+    { isReadOnly }: { readonly isReadOnly: boolean },
+  ): Promise<Route> {
+    const directory = await this.#openDirectory(config.settings.directory, isReadOnly);
+    try {
+      const state = await this.openState(isReadOnly);
+      if (!isReadOnly) await this.#settleIn(directory, state);
+    } catch (error) {
+      await directory[Symbol.asyncDispose]();
+      throw error;
+    }
+    return {
+      config,
+      directory,
+      async [Symbol.asyncDispose]() {
+        // Nothing of the agent's is to be seen where it does not work; what is not empty stays.
+        if (!isReadOnly) await rmdir(directory.root.at(ASIDE_DIRECTORY)).catch(() => undefined);
+        await directory[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  /** A route whose directory is the one that stands at its path now. @throws AgentError */
+  async refreshRoute(route: Route): Promise<Route> {
+    if (await route.directory.isCurrent()) return route;
+    const fresh = await this.openRoute(route.config, { isReadOnly: false });
+    await route[Symbol.asyncDispose]();
+    return fresh;
+  }
+
+  async #openDirectory(directory: string, isReadOnly: boolean): Promise<WatchedDirectory> {
+    return await openWatchedDirectory({
+      directory,
+      allowedRoots: this.#options.bootstrap.allowedRoots,
+      workingDirectory: this.#options.workingDirectory,
+      isReadOnly,
+    });
+  }
+
+  /**
+   * The state directory; opened by the first who asks.
+   * @throws AgentError with exit code 2 or 4
+   */
+  async openState(isReadOnly: boolean): Promise<StateDirectory> {
+    if (this.#state !== undefined) return this.#state;
+    const state = await StateDirectory.open({
+      path: resolve(this.#options.workingDirectory, this.#options.bootstrap.stateDirectory),
+      clock: this.#options.clock,
+      bootId: (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim(),
+      isReadOnly,
+    });
+    this.#state = state;
+    for (const damage of state.damages) this.#options.logger.log("state.set-aside", { ...damage });
+    return state;
+  }
+
+  /** Makes room for asides on a disk that is full later, and looks after directories of before. */
+  async #settleIn(directory: WatchedDirectory, state: StateDirectory): Promise<void> {
+    await mkdir(directory.root.at(ASIDE_DIRECTORY), { mode: 0o700 }).catch(() => undefined);
+    const others = state.roots.filter((root) => root !== directory.path);
+    await state.addRoot(directory.path);
+    for (const root of others) {
+      try {
+        await using other = await this.#openDirectory(root, false);
+        const left = await recoverLeftovers(other.root, {
+          root,
+          ledger: state.ledger,
+          asides: { active: this.activeAsides },
+          onRestored: (path) =>
+            this.#options.logger.log("file.restored", { route: ROUTE, path, root }),
+        });
+        if (left === 0) await state.dropRoot(root);
+        else this.#options.logger.log("directory.unfinished", { directory: root, files: left });
+      } catch (error) {
+        // It is not there now, or another agent's: whoever can looks again at the next start.
+        const message = messageOf(error);
+        this.#options.logger.log("directory.unfinished", { directory: root, message });
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#state?.[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Clock } from "./clock.ts";
+
+/** What is known of the wall clock, to be kept over a restart of the agent. */
+export interface ClockAnchor {
+  /** Of the boot in which it was taken; another boot's says nothing. */
+  readonly bootId: string;
+  /** Wall-clock time minus time since boot, in milliseconds. */
+  readonly offsetMs: number;
+  /** Time since boot from which on the wall clock has run steadily, in milliseconds. */
+  readonly steadySinceBootMs: number;
+}
+
+/**
+ * Both clocks run at one rate (NTP slews them together), so their difference changes only when
+ * somebody sets the wall clock. Reading them takes time; no setting of a clock is as small.
+ */
+const OFFSET_TOLERANCE_MS = 100;
+
+/**
+ * Watches the wall clock for having been set. Ages of files are computed from it, so a clock that
+ * jumps ahead would make a file old that was written a second ago. Nothing is therefore older than
+ * the time for which the clock is known to have run steadily: since the agent began to watch it, or
+ * since a moment that an earlier run of the agent in the same boot has written down.
+ */
+export class SteadyClock {
+  readonly #clock: Clock;
+  readonly #bootId: string;
+  #offsetMs: number;
+  #steadySinceBootMs: number;
+
+  /** @param anchor what an earlier run knew; undefined: nothing */
+  constructor(clock: Clock, bootId: string, anchor: ClockAnchor | undefined) {
+    this.#clock = clock;
+    this.#bootId = bootId;
+    const bootMs = clock.boottime();
+    this.#offsetMs = clock.now() - bootMs;
+    this.#steadySinceBootMs = bootMs;
+    const isSameBoot = anchor?.bootId === bootId;
+    if (isSameBoot && anchor.steadySinceBootMs <= bootMs && this.#isNear(anchor.offsetMs)) {
+      this.#offsetMs = anchor.offsetMs;
+      this.#steadySinceBootMs = anchor.steadySinceBootMs;
+    }
+  }
+
+  /**
+   * Looks at the clocks.
+   * @returns since when the wall clock has run steadily, in wall-clock milliseconds
+   */
+  steadySince(): number {
+    const bootMs = this.#clock.boottime();
+    const now = this.#clock.now();
+    const offsetMs = now - bootMs;
+    if (Math.abs(offsetMs - this.#offsetMs) > OFFSET_TOLERANCE_MS) {
+      this.#offsetMs = offsetMs;
+      this.#steadySinceBootMs = bootMs;
+    }
+    return now - (bootMs - this.#steadySinceBootMs);
+  }
+
+  /** What a later run in the same boot should know. */
+  anchor(): ClockAnchor {
+    this.steadySince();
+    return {
+      bootId: this.#bootId,
+      offsetMs: this.#offsetMs,
+      steadySinceBootMs: this.#steadySinceBootMs,
+    };
+  }
+
+  #isNear(offsetMs: number): boolean {
+    return Math.abs(offsetMs - this.#offsetMs) <= OFFSET_TOLERANCE_MS;
+  }
+}

@@ -1,0 +1,207 @@
+import type { Random } from "../lib/backoff.ts";
+import type { StateFile } from "../lib/state-file.ts";
+import type { FailedBefore } from "./decide.ts";
+import type { Entry } from "./entry.ts";
+import { escapePath } from "./escape-path.ts";
+
+/** What is known of one file that does not go. */
+export interface Attempt {
+  /** Real path of the watched directory. */
+  readonly root: string;
+  /** Relative to it, escaped. */
+  readonly path: string;
+  readonly inode: string;
+  /** Tells one state of a file from another: any change of it makes the file worth another try. */
+  readonly state: string;
+  /** When it was first seen and did not go, in wall-clock milliseconds. */
+  readonly firstSeenAt: number;
+  /** How often it failed in this state, counted while others succeeded. */
+  readonly failures: number;
+  /** Of the last failure; empty: it has never failed, only waited. */
+  readonly reason: string;
+  readonly message: string;
+  /** When the next try is due, in wall-clock milliseconds. */
+  readonly dueAt: number;
+  readonly isQuarantined: boolean;
+}
+
+export const ATTEMPTS_FORMAT = { format: "s3-offload-agent attempts", version: 1 } as const;
+
+/** What does not fit is tried in every sweep, as if it had never failed. */
+const ATTEMPTS_MAX = 4_096;
+const BACKOFF_BASE_MS = 60_000;
+const BACKOFF_CAP_MS = 6 * 3_600_000;
+
+const NEVER_FAILED = { failures: 0, reason: "", message: "", dueAt: 0 } as const;
+
+/**
+ * Remembers the files that wait or fail, over restarts too: how long they have been there, how
+ * often they failed, and when they are tried again. A file that has changed in any way, a chmod
+ * included, begins anew.
+ */
+export class Attempts {
+  readonly #file: StateFile;
+  readonly #byPath = new Map<string, Attempt>();
+  /** The paths seen since the sweep began. */
+  #seen = new Set<string>();
+  #isChanged = false;
+
+  /**
+   * @param records what stands in the file
+   */
+  static of(file: StateFile, records: readonly unknown[]): Attempts {
+    const attempts = new Attempts(file);
+    for (const record of records) {
+      const attempt = fromRecord(record);
+      if (attempt !== undefined) attempts.#byPath.set(keyOf(attempt.root, attempt.path), attempt);
+    }
+    return attempts;
+  }
+
+  private constructor(file: StateFile) {
+    this.#file = file;
+  }
+
+  /** All files that wait or fail, as far as they are known. */
+  list(): Iterable<Attempt> {
+    return this.#byPath.values();
+  }
+
+  /** What is known of a file, if it has not changed since. */
+  find(root: string, entry: Entry): Attempt | undefined {
+    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    return attempt?.state === stateOf(entry) ? attempt : undefined;
+  }
+
+  /** For `decide`: why the file failed in this very state, and when it is tried again. */
+  failedBefore(root: string, entry: Entry, now: number): FailedBefore | undefined {
+    const attempt = this.find(root, entry);
+    if (attempt === undefined || attempt.reason === "") return undefined;
+    // A clock that was set back must not hold a file for ever.
+    const isSensible = attempt.dueAt - now <= BACKOFF_CAP_MS;
+    return isSensible ? { reason: attempt.reason, dueAt: attempt.dueAt } : undefined;
+  }
+
+  /**
+   * Notes that a file is there and does not go yet.
+   * @returns for how long that has been so, in milliseconds
+   */
+  waits(root: string, entry: Entry, now: number): number {
+    const firstSeenAt = this.#known(root, entry)?.firstSeenAt ?? now;
+    const { failures, reason, message, dueAt } = this.find(root, entry) ?? NEVER_FAILED;
+    this.#set(root, entry, { firstSeenAt, failures, reason, message, dueAt, isQuarantined: false });
+    return now - firstSeenAt;
+  }
+
+  /**
+   * Notes that a file failed for a reason of its own. It is tried again after a pause that doubles
+   * from one minute to six hours, half of it random.
+   */
+  failed(
+    root: string,
+    entry: Entry,
+    failure: { readonly reason: string; readonly message: string },
+    { now, random }: { readonly now: number; readonly random: Random },
+  ): Attempt {
+    const known = this.#known(root, entry);
+    const failures = (this.find(root, entry)?.failures ?? 0) + 1;
+    const range = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(failures - 1, 30));
+    return this.#set(root, entry, {
+      firstSeenAt: known?.firstSeenAt ?? now,
+      failures,
+      ...failure,
+      dueAt: now + Math.round((range / 2) * (1 + random())),
+      isQuarantined: false,
+    });
+  }
+
+  /** Failures count only while others succeed: takes back what was counted in a sweep without. */
+  uncount(attempt: Attempt): void {
+    const key = keyOf(attempt.root, attempt.path);
+    const known = this.#byPath.get(key);
+    if (known !== undefined) this.#byPath.set(key, { ...known, failures: known.failures - 1 });
+  }
+
+  /** Notes that a file was set aside. @param entry as it is now */
+  quarantined(root: string, entry: Entry, attempt: Attempt): void {
+    this.#set(root, entry, { ...attempt, isQuarantined: true });
+  }
+
+  /** The file is gone. */
+  forget(root: string, entry: Entry): void {
+    if (this.#byPath.delete(keyOf(root, escapePath(entry.path)))) this.#isChanged = true;
+  }
+
+  /** The file is there as it was: it is not to be forgotten. */
+  isThere(root: string, entry: Entry): void {
+    const key = keyOf(root, escapePath(entry.path));
+    if (this.#byPath.has(key)) this.#seen.add(key);
+  }
+
+  /** Begins a sweep: what is not seen until its end is gone. */
+  begin(): void {
+    this.#seen = new Set();
+  }
+
+  /**
+   * Ends a sweep and writes everything down.
+   * @param isWhole whether it looked at everything below `root`
+   * @throws system errors
+   */
+  async end(root: string, isWhole: boolean): Promise<void> {
+    for (const [key, attempt] of isWhole ? this.#byPath : []) {
+      if (attempt.root !== root || this.#seen.has(key)) continue;
+      this.#byPath.delete(key);
+      this.#isChanged = true;
+    }
+    if (!this.#isChanged) return;
+    await this.#file.rewrite([...this.#byPath.values()]);
+    this.#isChanged = false;
+  }
+
+  /** The same file under the same name, whatever state it was in. */
+  #known(root: string, entry: Entry): Attempt | undefined {
+    const known = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    return known?.inode === String(entry.fingerprint.inode) ? known : undefined;
+  }
+
+  #set(
+    root: string,
+    entry: Entry,
+    rest: Omit<Attempt, "root" | "path" | "inode" | "state">,
+  ): Attempt {
+    const path = escapePath(entry.path);
+    const key = keyOf(root, path);
+    const inode = String(entry.fingerprint.inode);
+    const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };
+    if (this.#byPath.size < ATTEMPTS_MAX || this.#byPath.has(key)) {
+      this.#seen.add(key);
+      this.#byPath.set(key, attempt);
+      this.#isChanged = true;
+    }
+    return attempt;
+  }
+}
+
+function keyOf(root: string, path: string): string {
+  return `${root}\0${path}`;
+}
+
+/** A path is not enough: its file may be another one, or have been mended. */
+function stateOf({ fingerprint }: Entry): string {
+  const { inode, bytes, mtimeNs, ctimeNs } = fingerprint;
+  return `${inode}:${bytes}:${mtimeNs}:${ctimeNs}`;
+}
+
+/** Reads what may have been written by anybody. */
+function fromRecord(record: unknown): Attempt | undefined {
+  if (typeof record !== "object" || record === null) return undefined;
+  const attempt = record as Record<string, unknown>;
+  const isText = (name: string) => typeof attempt[name] === "string";
+  const isNumber = (name: string) => Number.isFinite(attempt[name]);
+  const isWhole =
+    ["root", "path", "inode", "state", "reason", "message"].every(isText) &&
+    ["firstSeenAt", "failures", "dueAt"].every(isNumber) &&
+    typeof attempt["isQuarantined"] === "boolean";
+  return isWhole ? (record as Attempt) : undefined;
+}

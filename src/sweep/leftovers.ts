@@ -1,0 +1,90 @@
+import { lstat } from "node:fs/promises";
+import { isErrno } from "../lib/errors.ts";
+import { renameExclusive } from "../lib/kernel.ts";
+import { Directories, type Directory } from "./directory.ts";
+import { type Entry, entryOf, pathText } from "./entry.ts";
+import type { Ledger } from "./ledger.ts";
+import { ASIDE_DIRECTORY, parseAside } from "./own-names.ts";
+import { join, split } from "./path-bytes.ts";
+import { type Asides, activeKey } from "./removal.ts";
+import { scan } from "./scan.ts";
+
+/** What a name of the agent's own turned out to be. */
+export type OwnName =
+  /** A file that this process has just put aside, or nothing that the agent would put there. */
+  | { readonly kind: "not-a-candidate" }
+  /** Left behind by a crash, or because its name was taken: a file like any other. */
+  | { readonly kind: "leftover"; readonly entry: Entry };
+
+export interface LeftoverContext {
+  readonly root: string;
+  readonly ledger: Ledger;
+  readonly asides: Pick<Asides, "active">;
+}
+
+/**
+ * Reads a name that begins as the agent's own do. Nothing is ever concluded about the content: a
+ * leftover is a candidate under the name that the file had.
+ * @param entry as the scan found it
+ */
+export function readOwnName(entry: Entry, context: LeftoverContext): OwnName {
+  const { directory, name } = split(entry.at);
+  const aside = parseAside(name);
+  if (aside === undefined || entry.type !== "file" || context.asides.active.has(activeKey(name))) {
+    return { kind: "not-a-candidate" };
+  }
+  const isElsewhere = directory.equals(ASIDE_DIRECTORY);
+  const known = context.ledger.find(context.root, entry.fingerprint)?.path;
+  // What its name does not tell, the ledger does: the whole of a long name, or its directory.
+  const isTold = !aside.isCut && !isElsewhere;
+  const told = join(isElsewhere ? Buffer.alloc(0) : directory, aside.name);
+  return { kind: "leftover", entry: { ...entry, path: isTold ? told : (known ?? told) } };
+}
+
+/**
+ * Gives a leftover its name back, if that is free.
+ * @returns the entry as it is now: under its name, or still aside
+ * @throws system errors other than those that say that the name cannot be had
+ */
+export async function restore(leftover: Entry, directories: Directories): Promise<Entry> {
+  const from = split(leftover.at);
+  const to = split(leftover.path);
+  const home = await directories.open(from.directory);
+  try {
+    const target = await directories.open(to.directory);
+    try {
+      renameExclusive({ fd: home.fd, name: from.name }, { fd: target.fd, name: to.name });
+      const stats = await lstat(target.at(to.name), { bigint: true });
+      return entryOf(leftover.path, stats);
+    } finally {
+      await target.release();
+    }
+  } catch (error) {
+    // Its name is taken, its directory is gone, or there is no such rename here.
+    if (isErrno(error, "EEXIST", "EINVAL", "ENOSYS", "ENOENT", "ENOTDIR", "ELOOP")) return leftover;
+    throw error;
+  } finally {
+    await home.release();
+  }
+}
+
+/**
+ * Gives all leftovers in a directory that is not watched any more their names back.
+ * @returns how many could not have theirs; they stay as they are
+ */
+export async function recoverLeftovers(
+  root: Directory,
+  context: LeftoverContext & { onRestored(path: string): void },
+): Promise<number> {
+  await using directories = new Directories(root);
+  let left = 0;
+  for await (const found of scan(root, new AbortController().signal)) {
+    if (found.kind !== "entry") continue;
+    const own = readOwnName(found.entry, context);
+    if (own.kind !== "leftover") continue;
+    const now = await restore(own.entry, directories);
+    if (now.at.equals(own.entry.at)) left += 1;
+    else context.onRestored(pathText(now.path));
+  }
+  return left;
+}

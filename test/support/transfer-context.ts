@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { lstat, mkdtempDisposable, open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LeaseKeeper } from "../../src/lib/leases.ts";
+import { StateFile } from "../../src/lib/state-file.ts";
+import { ATTEMPTS_FORMAT, Attempts } from "../../src/sweep/attempts.ts";
+import { Directories, Directory } from "../../src/sweep/directory.ts";
+import { type Entry, entryOf } from "../../src/sweep/entry.ts";
+import { LEDGER_FORMAT, Ledger } from "../../src/sweep/ledger.ts";
+import type { ObjectStore } from "../../src/sweep/object-store.ts";
+import { scan } from "../../src/sweep/scan.ts";
+import type { SweepOptions } from "../../src/sweep/sweep.ts";
+import { type TransferContext, transfer } from "../../src/sweep/transfer.ts";
+import { DESTINATION, laterClock, POLICY } from "./memory-store.ts";
+
+/** What transfers and sweeps of a directory take, with everything that a test does not say. */
+export type TestContext = TransferContext & Pick<SweepOptions, "attempts"> & AsyncDisposable;
+
+/** Opens a directory as the agent does; its state lies in a directory of its own, that goes again. */
+export async function openContext(
+  root: string,
+  store: ObjectStore,
+  changes: Partial<TransferContext> = {},
+): Promise<TestContext> {
+  const handle = await open(root, constants.O_RDONLY | constants.O_DIRECTORY);
+  const directories = new Directories(await Directory.ofRoot(handle));
+  const state = await mkdtempDisposable(join(tmpdir(), "s3oa-state-"));
+  const file = (name: string, format: typeof LEDGER_FORMAT | typeof ATTEMPTS_FORMAT) =>
+    new StateFile(join(state.path, name), format, () => undefined);
+  const files = [file("ledger", LEDGER_FORMAT), file("attempts", ATTEMPTS_FORMAT)] as const;
+  const leases = new LeaseKeeper();
+  const clock = changes.clock ?? laterClock();
+  return {
+    root,
+    directories,
+    leases,
+    filesystem: "a filesystem",
+    asides: { active: new Set(), directory: undefined, randomName: () => randomBytes(8) },
+    ledger: Ledger.of(files[0], await files[0].load()),
+    attempts: Attempts.of(files[1], await files[1].load()),
+    policy: POLICY,
+    destination: DESTINATION,
+    store,
+    clock,
+    random: () => 0.5,
+    cancel: new AbortController().signal,
+    moment: () => ({ now: clock.now(), steadySince: 0 }),
+    onWeak: () => undefined,
+    ...changes,
+    async [Symbol.asyncDispose]() {
+      await directories[Symbol.asyncDispose]();
+      await handle.close();
+      leases[Symbol.dispose]();
+      for (const one of files) await one.close();
+      await state.remove();
+    },
+  };
+}
+
+/** Both parts of a transfer, one after the other. */
+export async function transferWhole(entry: Entry, context: TransferContext) {
+  const result = await transfer(entry, context);
+  return result.kind === "uploaded" ? await result.remove() : result;
+}
+
+/** The entry that a scan gives for a file. */
+export async function entryAt(root: string, path: string): Promise<Entry> {
+  return entryOf(Buffer.from(path), await lstat(`${root}/${path}`, { bigint: true }));
+}
+
+/** All entries of a scan. */
+export async function entriesOf(root: string): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const found of scanPath(root)) if (found.kind === "entry") entries.push(found.entry);
+  return entries;
+}
+
+/** Scans a directory that is given by its path. */
+export async function* scanPath(root: string, stop = new AbortController().signal) {
+  await using handle = await open(root, constants.O_RDONLY | constants.O_DIRECTORY);
+  yield* scan(await Directory.ofRoot(handle), stop);
+}
