@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { makeHostWithFakeS3, produceSome, runCases } from "../support/fault-cases.ts";
-import type { FaultPlan } from "../support/fault-plan.ts";
-import { FaultReport } from "../support/fault-report.ts";
+import type { HostPlan } from "../support/fault-host.ts";
+import { FaultReport, printReports } from "../support/fault-report.ts";
 
 /** Some hundred sweeps of 0.3 s each, two at a time. */
 const TIMEOUT_MS = 600_000;
@@ -14,9 +14,11 @@ const CHANGES =
  * An error at a step where it can happen. Not among them: to close a file that was only read, and
  * to lock a directory of a local filesystem.
  */
-const FAMILIES: readonly { readonly what: string; readonly plan: Partial<FaultPlan> }[] = [
+const FAMILIES: readonly { readonly what: string; readonly plan: HostPlan }[] = [
   { what: "killed before", plan: { action: "kill-before" } },
   { what: "killed after", plan: { action: "kill-after" } },
+  { what: "power cut before", plan: { action: "kill-before", powerLoss: "kept" } },
+  { what: "power cut, names lost, after", plan: { action: "kill-after", powerLoss: "lost" } },
   {
     what: "EIO at",
     plan: { action: "error", errno: "EIO", op: "^(?!close$|kernel:flock$|kernel:fcntl$)" },
@@ -37,13 +39,15 @@ const FAMILIES: readonly { readonly what: string; readonly plan: Partial<FaultPl
 
 describe("a sweep that meets a fault at its n-th step", function () {
   this.timeout(TIMEOUT_MS);
+  const reports: FaultReport[] = [];
+  after(() => printReports(reports));
   for (const { what, plan } of FAMILIES) {
     it(`loses nothing when ${what} each step, and the next sweep ends the work`, async () => {
       const report = new FaultReport(`${what} step n`);
+      reports.push(report);
       const steps = await countSteps(plan.op);
       const plans = Array.from({ length: steps }, (_, index) => ({ ...plan, at: index + 1 }));
       expect(await runCases(plans, report)).to.eql([]);
-      report.print();
     });
   }
 

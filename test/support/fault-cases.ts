@@ -1,6 +1,5 @@
 import { startFakeS3 } from "./fake-s3.ts";
-import { type FaultHost, makeFaultHost } from "./fault-host.ts";
-import type { FaultPlan } from "./fault-plan.ts";
+import { type FaultHost, type HostPlan, makeFaultHost } from "./fault-host.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { Verdict } from "./oracle.ts";
 
@@ -41,7 +40,7 @@ export async function produceSome(host: FaultHost): Promise<void> {
  * One case: some files, a sweep in which a plan comes true, and a clean sweep after it.
  * @returns what is wrong, each in one line; nothing if all is well
  */
-export async function runCase(plan: Partial<FaultPlan>, report: FaultReport): Promise<string[]> {
+export async function runCase(plan: HostPlan, report: FaultReport): Promise<string[]> {
   await using host = await makeHostWithFakeS3();
   await produceSome(host);
   const problems: string[] = [];
@@ -69,10 +68,7 @@ export async function runCase(plan: Partial<FaultPlan>, report: FaultReport): Pr
 }
 
 /** Runs cases side by side. @returns all that is wrong */
-export async function runCases(
-  plans: readonly Partial<FaultPlan>[],
-  report: FaultReport,
-): Promise<string[]> {
+export async function runCases(plans: readonly HostPlan[], report: FaultReport): Promise<string[]> {
   const problems: string[] = [];
   // One iterator for all: each takes the next case that nobody has taken.
   const queue = plans.values();

@@ -18,6 +18,14 @@ export interface Destination {
   objects(): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
 }
 
+/**
+ * A fault plan that can be told without knowing where a host's directories are. `under` is the
+ * watched and the state directory if left out; a power loss is one of the state directory.
+ */
+export type HostPlan = Omit<Partial<FaultPlan>, "powerLoss"> & {
+  readonly powerLoss?: "kept" | "lost";
+};
+
 /** One host for fault tests: quick to make, and all that happens on it is known to an oracle. */
 export interface FaultHost extends AsyncDisposable {
   readonly folder: string;
@@ -30,11 +38,11 @@ export interface FaultHost extends AsyncDisposable {
   produce(name: string, content: string | Buffer): Promise<string>;
   /**
    * One sweep of the agent to its end.
-   * @param plan what happens in it; `under` defaults to the watched and the state directory
+   * @param plan what happens in it; left out: nothing, and the agent runs without the hook
    */
-  sweep(plan?: Partial<FaultPlan>): Promise<Sweep>;
+  sweep(plan?: HostPlan): Promise<Sweep>;
   /** The steps of a sweep, which is done. */
-  trace(plan?: Partial<FaultPlan>): Promise<readonly TracedStep[]>;
+  trace(plan?: HostPlan): Promise<readonly TracedStep[]>;
   verify(): Promise<Verdict>;
   /** Names, relative to the watched directory, of all files below it. */
   left(): Promise<string[]>;
@@ -44,7 +52,7 @@ export interface FaultHost extends AsyncDisposable {
 export interface Sweep extends Ended {
   readonly records: readonly Record<string, unknown>[];
   /** What can be put into a test to do it again. */
-  readonly plan: Partial<FaultPlan> | undefined;
+  readonly plan: HostPlan | undefined;
 }
 
 let hosts = 0;
@@ -102,8 +110,10 @@ export async function makeFaultHost(options: {
   const oracle = new Oracle();
   const owned = stack.move();
 
-  async function sweep(plan?: Partial<FaultPlan>): Promise<Sweep> {
-    const full: FaultPlan = { under: [watched, state], ...plan };
+  async function sweep(plan?: HostPlan): Promise<Sweep> {
+    const { powerLoss: names, ...rest } = plan ?? {};
+    const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
+    const full: FaultPlan = { under: [watched, state], ...rest, ...powerLoss };
     const hook = plan === undefined ? [] : HOOK_ARGUMENTS;
     const args = [...hook, program, "sweep", "--json", "--config", bootstrap];
     const child = spawn(process.execPath, args, {

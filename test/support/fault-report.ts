@@ -5,7 +5,7 @@ const COLUMNS = [
   ...["lost", "touched unfinished", "duplicates"],
 ];
 
-/** Counts what a family of fault tests did and found, and says it in one line of a table. */
+/** Counts what a family of fault tests did and found, for one line of a table. */
 export class FaultReport {
   readonly #family: string;
   #cases = 0;
@@ -34,18 +34,21 @@ export class FaultReport {
     this.#duplicates += verdict.duplicates;
   }
 
-  /** Two lines: the names of the columns, and the numbers. */
-  toString(): string {
+  get cells(): readonly string[] {
     const numbers = [this.#cases, this.#kills, this.#faults, this.#files, this.#bytes];
     const found = [this.#lost, this.#touched, this.#duplicates];
-    const cells = [this.#family, ...numbers, ...found].map(String);
-    const widths = COLUMNS.map((name, index) => Math.max(name.length, cells[index]?.length ?? 0));
-    const line = (row: readonly string[]) =>
-      row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ");
-    return `${line(COLUMNS)}\n${line(cells)}\n`;
+    return [this.#family, ...numbers, ...found].map(String);
   }
+}
 
-  print(): void {
-    process.stdout.write(`\n${this}\n`);
-  }
+/** Prints the table of a suite: one line for each family that has come to its end. */
+export function printReports(reports: readonly FaultReport[]): void {
+  const rows = [COLUMNS, ...reports.map(({ cells }) => cells)];
+  const widths = COLUMNS.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | "),
+  );
+  process.stdout.write(`\n${lines.join("\n")}\n`);
 }

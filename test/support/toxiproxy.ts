@@ -46,7 +46,8 @@ export interface Toxiproxy extends AsyncDisposable {
 export async function startToxiproxy(): Promise<Toxiproxy> {
   const server: ChildServer = await startChildServer({
     program: "toxiproxy-server",
-    args: ["-host", "127.0.0.1", "-port", "0"],
+    // The seed: which connections a toxicity below 1 strikes is then the same in every run.
+    args: ["-host", "127.0.0.1", "-port", "0", "-seed", "1"],
   });
   const api = `http://127.0.0.1:${server.port}`;
   let proxies = 0;
