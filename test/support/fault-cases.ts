@@ -67,13 +67,24 @@ export async function runCase(plan: HostPlan, report: FaultReport): Promise<stri
   return problems.map((one) => `${again}: ${one}`);
 }
 
-/** Runs cases side by side. @returns all that is wrong */
-export async function runCases(plans: readonly HostPlan[], report: FaultReport): Promise<string[]> {
+/** Runs the cases of some plans side by side. @returns all that is wrong */
+export function runCases(
+  plans: readonly HostPlan[],
+  report: FaultReport,
+): Promise<readonly string[]> {
+  return runSideBySide(plans, (plan) => runCase(plan, report));
+}
+
+/** Runs some cases at a time. @returns what all of them return */
+export async function runSideBySide<Case>(
+  cases: readonly Case[],
+  run: (one: Case) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   const problems: string[] = [];
   // One iterator for all: each takes the next case that nobody has taken.
-  const queue = plans.values();
+  const queue = cases.values();
   const worker = async () => {
-    for (const plan of queue) problems.push(...(await runCase(plan, report)));
+    for (const one of queue) problems.push(...(await run(one)));
   };
   await Promise.all(Array.from({ length: CASES_AT_ONCE }, worker));
   return problems;

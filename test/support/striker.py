@@ -159,6 +159,9 @@ def strike(order):
     via_descriptor = order.get("via") == "descriptor"
     if via_descriptor and path not in watched:
         raise ValueError("not watched")
+    # What has no name any more cannot be opened by anybody who did not have it open.
+    if via_descriptor and os.fstat(watched[path]).st_nlink == 0:
+        raise FileNotFoundError("No such file: it has been removed")
     # How to open the file, and the name it has now.
     target = f"/proc/self/fd/{watched[path]}" if via_descriptor else path
     name = os.readlink(target) if via_descriptor else path

@@ -104,6 +104,8 @@ describe("the striker", () => {
     expect((await lstat(path)).size).to.equal(CONTENT.length + "struck\n".length);
     expect(await judge()).to.deep.include({ lost: [], files: 2 });
     await striker.strike({ kind: "delete", path, via: "descriptor" });
+    const { missed } = await striker.strike({ kind: "append", path, via: "descriptor" });
+    expect(missed).to.include("has been removed");
     expect(await lstat(to).catch(() => undefined)).to.equal(undefined);
     expect(await judge()).to.deep.include({ lost: [], files: 1 });
   });
