@@ -1,4 +1,4 @@
-import { startFakeS3 } from "./fake-s3.ts";
+import { type FakeS3, startFakeS3 } from "./fake-s3.ts";
 import { type FaultHost, type HostPlan, makeFaultHost } from "./fault-host.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { Verdict } from "./oracle.ts";
@@ -11,7 +11,7 @@ const CASES_AT_ONCE = 2;
 /** Makes a host whose bucket is in a fake S3 of its own. */
 export async function makeHostWithFakeS3(
   options: { readonly parameters?: Readonly<Record<string, string>> } = {},
-): Promise<FaultHost> {
+): Promise<FaultHost & { readonly s3: FakeS3 }> {
   await using stack = new AsyncDisposableStack();
   const s3 = stack.use(await startFakeS3({ buckets: [BUCKET] }));
   const host = stack.use(
@@ -26,7 +26,7 @@ export async function makeHostWithFakeS3(
     }),
   );
   const owned = stack.move();
-  return { ...host, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...host, s3, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Writes the files of a case: what differs for the agent is their size. */

@@ -41,11 +41,20 @@ export interface FaultHost extends AsyncDisposable {
    * @param plan what happens in it; left out: nothing, and the agent runs without the hook
    */
   sweep(plan?: HostPlan): Promise<Sweep>;
+  /** The same, for a test that wants to kill it. */
+  start(plan?: HostPlan): RunningSweep;
   /** The steps of a sweep, which is done. */
   trace(plan?: HostPlan): Promise<readonly TracedStep[]>;
   verify(): Promise<Verdict>;
   /** Names, relative to the watched directory, of all files below it. */
   left(): Promise<string[]>;
+}
+
+/** A sweep under way. */
+export interface RunningSweep {
+  /** SIGKILL. */
+  kill(): void;
+  readonly ended: Promise<Sweep>;
 }
 
 /** How a sweep ended. */
@@ -110,7 +119,7 @@ export async function makeFaultHost(options: {
   const oracle = new Oracle();
   const owned = stack.move();
 
-  async function sweep(plan?: HostPlan): Promise<Sweep> {
+  function start(plan?: HostPlan): RunningSweep {
     const { powerLoss: names, ...rest } = plan ?? {};
     const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
     const full: FaultPlan = { under: [watched, state], ...rest, ...powerLoss };
@@ -121,13 +130,17 @@ export async function makeFaultHost(options: {
       env: { ...env, ...planEnvironment(full) },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const output = Promise.all([text(child.stdout), text(child.stderr)]);
-    const [exitCode, killedBy] = await once(child, "close");
-    const [stdout, stderr] = await output;
-    // A kill may have cut the last line.
-    const whole = stdout.slice(0, stdout.lastIndexOf("\n") + 1);
-    return { exitCode, killedBy, stdout, stderr, records: recordsOf(whole), plan };
+    const end = async (): Promise<Sweep> => {
+      const output = Promise.all([text(child.stdout), text(child.stderr)]);
+      const [exitCode, killedBy] = await once(child, "close");
+      const [stdout, stderr] = await output;
+      // A kill may have cut the last line.
+      const whole = stdout.slice(0, stdout.lastIndexOf("\n") + 1);
+      return { exitCode, killedBy, stdout, stderr, records: recordsOf(whole), plan };
+    };
+    return { kill: () => void child.kill("SIGKILL"), ended: end() };
   }
+  const sweep = (plan?: HostPlan) => start(plan).ended;
 
   return {
     folder,
@@ -136,6 +149,7 @@ export async function makeFaultHost(options: {
     away,
     oracle,
     sweep,
+    start,
     async produce(name, content) {
       const path = join(watched, name);
       await mkdir(dirname(path), { recursive: true });
