@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtempDisposable, readFile, realpath, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, open, readFile, realpath, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -36,6 +36,8 @@ export interface FaultHost extends AsyncDisposable {
   readonly oracle: Oracle;
   /** A producer writes a file, which is settled at once. @param name may have folders in it */
   produce(name: string, content: string | Buffer): Promise<string>;
+  /** A producer begins to write a file and has it open until `finish`; all of it is in `content`. */
+  begin(name: string, content: string): Promise<Unfinished>;
   /**
    * One sweep of the agent to its end.
    * @param plan what happens in it; left out: nothing, and the agent runs without the hook
@@ -48,6 +50,13 @@ export interface FaultHost extends AsyncDisposable {
   verify(): Promise<Verdict>;
   /** Names, relative to the watched directory, of all files below it. */
   left(): Promise<string[]>;
+}
+
+/** A file that its producer has open. Disposing closes it where it is, without finishing it. */
+export interface Unfinished extends AsyncDisposable {
+  readonly path: string;
+  write(more: string): Promise<void>;
+  finish(): Promise<void>;
 }
 
 /** A sweep under way. */
@@ -156,6 +165,28 @@ export async function makeFaultHost(options: {
       await writeFile(path, content);
       oracle.closed(path, content);
       return path;
+    },
+    async begin(name, content) {
+      const path = join(watched, name);
+      await mkdir(dirname(path), { recursive: true });
+      const file = await open(path, "w");
+      let written = "";
+      const write = async (more: string) => {
+        written += more;
+        // Before it is there: nobody can read what the oracle does not know.
+        oracle.writing(path, written);
+        await file.writeFile(more);
+      };
+      await write(content);
+      return {
+        path,
+        write,
+        async finish() {
+          await file.close();
+          oracle.closed(path, written);
+        },
+        [Symbol.asyncDispose]: () => file.close(),
+      };
     },
     async trace(plan) {
       const file = join(folder, "trace");
