@@ -4,6 +4,7 @@
 #
 #   sh tools/setup.sh         npm packages, and the Python environment of the local AWS (moto)
 #   sh tools/setup.sh node    npm packages only
+#   sh tools/setup.sh faults  all of the first, and the servers of test/faults, built by Go
 #
 # Whatever it says goes to standard error: scripts print their own results to standard output.
 set -eu
@@ -39,4 +40,21 @@ if [ "${1:-}" != node ] && ! is_installed .venv/.setup-stamp tools/requirements.
   python3 -m venv .venv || fail "python3 cannot make a virtual environment: install its venv module (Debian: python3-venv)"
   .venv/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
   cp tools/requirements.txt .venv/.setup-stamp
+fi
+
+if [ "${1:-}" = faults ] && ! is_installed build/tools/.setup-stamp tools/go-tools.txt; then
+  command -v go >/dev/null || fail "go is missing: the fault tests build two servers with it; install Go 1.25 or newer"
+  mkdir -p build/tools
+  rm -f build/tools/.setup-stamp
+  while read -r name package; do
+    case $name in '' | '#'*) continue ;; esac
+    echo "setup: building $package into build/tools"
+    # Go fails on a bundle of certificates that was made for the AWS tools only.
+    env -u AWS_CA_BUNDLE GOBIN="$PWD/build/tools" go install "$package" ||
+      fail "go could not install $package: Go 1.25 or newer and a way to fetch modules are needed"
+    # Go names a program after its last folder, and a program called "server" says nothing.
+    program=$(basename "${package%@*}")
+    [ "$program" = "$name" ] || mv "build/tools/$program" "build/tools/$name"
+  done <tools/go-tools.txt
+  cp tools/go-tools.txt build/tools/.setup-stamp
 fi

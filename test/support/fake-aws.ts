@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+
+/**
+ * An SSM and a CloudWatch Logs that answer in well under a millisecond, for tests that start the
+ * agent hundreds of times. Only what the agent calls, with the documented limits of that.
+ */
+export interface FakeAws extends AsyncDisposable {
+  readonly endpoint: string;
+  /** The whole environment for AWS: it and nothing else, keys included. S3 is not here. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Full name to value. A test may change it at any time. */
+  readonly parameters: Map<string, string>;
+  /** The messages that were put, by `group:stream`. */
+  readonly logs: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A refusal in the words of the services. */
+class Refusal extends Error {
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = code;
+  }
+}
+
+type Input = Readonly<Record<string, unknown>>;
+
+/** GetParametersByPath: most results of a page. Source: SSM API reference, MaxResults. */
+const PAGE_PARAMETERS_MAX = 10;
+
+/** GetParameters: most names. Source: SSM API reference, Names. */
+const NAMES_MAX = 10;
+
+/** PutLogEvents: most events of a batch, and most bytes with 26 for each event. Source: its API reference. */
+const BATCH_EVENTS_MAX = 10_000;
+const BATCH_BYTES_MAX = 1_048_576;
+const EVENT_OVERHEAD_BYTES = 26;
+
+const REGION = "eu-central-1";
+
+/** Starts it on loopback. @param parameters full name to value */
+export async function startFakeAws(parameters: Readonly<Record<string, string>>): Promise<FakeAws> {
+  const store = new Map(Object.entries(parameters));
+  const logs = new Map<string, string[]>();
+  const groups = new Set<string>();
+  const operations: Readonly<Record<string, (input: Input) => unknown>> = {
+    "AmazonSSM.GetParametersByPath": (input) => byPath(store, input),
+    "AmazonSSM.GetParameters": (input) => byName(store, input),
+    "Logs_20140328.CreateLogGroup": ({ logGroupName }) => {
+      if (groups.has(`${logGroupName}`)) throw exists("group");
+      groups.add(`${logGroupName}`);
+      return {};
+    },
+    "Logs_20140328.CreateLogStream": ({ logGroupName, logStreamName }) => {
+      if (!groups.has(`${logGroupName}`)) throw missing("group");
+      if (logs.has(`${logGroupName}:${logStreamName}`)) throw exists("stream");
+      logs.set(`${logGroupName}:${logStreamName}`, []);
+      return {};
+    },
+    "Logs_20140328.PutLogEvents": (input) => putEvents(logs, input),
+  };
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const target = request.headers["x-amz-target"]?.toString() ?? "";
+    let status = 200;
+    let answer: unknown;
+    try {
+      const input = (await json(request)) as Input;
+      const operation = operations[target];
+      if (operation === undefined) throw new Refusal("UnknownOperationException", target);
+      answer = operation(input);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      status = 400;
+      answer = { __type: error.name, message: error.message };
+    }
+    const body = JSON.stringify(answer);
+    response.writeHead(status, {
+      "content-type": "application/x-amz-json-1.1",
+      "content-length": Buffer.byteLength(body),
+    });
+    response.end(body);
+  }
+
+  const server = createServer((request, response) => {
+    // An agent that is killed in mid-request has no use for an answer.
+    handle(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    endpoint,
+    parameters: store,
+    logs,
+    env: {
+      AWS_ENDPOINT_URL_SSM: endpoint,
+      AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: endpoint,
+      AWS_REGION: REGION,
+      AWS_ACCESS_KEY_ID: "fake-aws",
+      AWS_SECRET_ACCESS_KEY: "fake-aws",
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      NO_PROXY: "127.0.0.1",
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function byPath(store: ReadonlyMap<string, string>, input: Input): unknown {
+  const { Path, MaxResults = PAGE_PARAMETERS_MAX, NextToken = "0", Recursive = false } = input;
+  const size = Number(MaxResults);
+  if (size < 1 || size > PAGE_PARAMETERS_MAX) {
+    throw new Refusal("ValidationException", "MaxResults must be 1 to 10");
+  }
+  const path = `${Path}`.replace(/\/?$/, "/");
+  const all = [...store]
+    .filter(([name]) => name.startsWith(path))
+    .filter(([name]) => Recursive === true || !name.slice(path.length).includes("/"))
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  const start = Number(NextToken);
+  const end = start + size;
+  return {
+    Parameters: all.slice(start, end).map(parameterOf),
+    ...(end < all.length ? { NextToken: `${end}` } : {}),
+  };
+}
+
+function byName(store: ReadonlyMap<string, string>, { Names }: Input): unknown {
+  const names = Array.isArray(Names) ? Names.map(String) : [];
+  if (names.length < 1 || names.length > NAMES_MAX) {
+    throw new Refusal("ValidationException", "Names must have 1 to 10 members");
+  }
+  const found = [...store].filter(([name]) => names.includes(name));
+  return {
+    Parameters: found.map(parameterOf),
+    InvalidParameters: names.filter((name) => !store.has(name)),
+  };
+}
+
+/** Long ago, so that no change has to settle. In seconds. */
+const LAST_MODIFIED_AT = 1_700_000_000;
+
+function parameterOf([name, value]: readonly [string, string]): unknown {
+  return {
+    Name: name,
+    Type: "String",
+    Value: value,
+    Version: 1,
+    LastModifiedDate: LAST_MODIFIED_AT,
+    ARN: `arn:aws:ssm:${REGION}:111122223333:parameter${name}`,
+    DataType: "text",
+  };
+}
+
+function putEvents(logs: ReadonlyMap<string, string[]>, input: Input): unknown {
+  const stream = logs.get(`${input["logGroupName"]}:${input["logStreamName"]}`);
+  if (stream === undefined) throw missing("stream");
+  const events = input["logEvents"] as readonly { timestamp: number; message: string }[];
+  const bytes = events.reduce(
+    (sum, { message }) => sum + Buffer.byteLength(message) + EVENT_OVERHEAD_BYTES,
+    0,
+  );
+  const isOrdered = events.every(
+    ({ timestamp }, index) => timestamp >= (events[index - 1]?.timestamp ?? 0),
+  );
+  if (events.length > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX || !isOrdered) {
+    throw new Refusal("InvalidParameterException", "too many, too large, or not in order");
+  }
+  stream.push(...events.map(({ message }) => message));
+  return {};
+}
+
+function missing(what: string): Refusal {
+  return new Refusal("ResourceNotFoundException", `The specified log ${what} does not exist.`);
+}
+
+function exists(what: string): Refusal {
+  return new Refusal("ResourceAlreadyExistsException", `The specified log ${what} already exists`);
+}

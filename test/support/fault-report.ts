@@ -1,0 +1,54 @@
+import type { Verdict } from "./oracle.ts";
+
+const COLUMNS = [
+  ...["family", "cases", "kills", "faults", "files", "bytes"],
+  ...["lost", "touched unfinished", "duplicates"],
+];
+
+/** Counts what a family of fault tests did and found, for one line of a table. */
+export class FaultReport {
+  readonly #family: string;
+  #cases = 0;
+  #kills = 0;
+  #faults = 0;
+  #files = 0;
+  #bytes = 0;
+  #lost = 0;
+  #touched = 0;
+  #duplicates = 0;
+
+  constructor(family: string) {
+    this.#family = family;
+  }
+
+  /** Adds one case, with the last verdict of it. */
+  add(one: { readonly kills?: number; readonly faults?: number; readonly verdict: Verdict }): void {
+    const { kills = 0, faults = 0, verdict } = one;
+    this.#cases += 1;
+    this.#kills += kills;
+    this.#faults += faults;
+    this.#files += verdict.files;
+    this.#bytes += verdict.bytes;
+    this.#lost += verdict.lost.length;
+    this.#touched += verdict.touched.length;
+    this.#duplicates += verdict.duplicates;
+  }
+
+  get cells(): readonly string[] {
+    const numbers = [this.#cases, this.#kills, this.#faults, this.#files, this.#bytes];
+    const found = [this.#lost, this.#touched, this.#duplicates];
+    return [this.#family, ...numbers, ...found].map(String);
+  }
+}
+
+/** Prints the table of a suite: one line for each family that has come to its end. */
+export function printReports(reports: readonly FaultReport[]): void {
+  const rows = [COLUMNS, ...reports.map(({ cells }) => cells)];
+  const widths = COLUMNS.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | "),
+  );
+  process.stdout.write(`\n${lines.join("\n")}\n`);
+}
