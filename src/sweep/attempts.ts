@@ -94,8 +94,8 @@ export class Attempts {
   }
 
   /**
-   * Notes that a file failed for a reason of its own. It is tried again after a pause that doubles
-   * from one minute to six hours, half of it random.
+   * Notes that a file failed for a reason of its own. It is tried again in the next sweep; if it
+   * fails then as well, after a pause that doubles from one minute to six hours, half of it random.
    */
   failed(
     root: string,
@@ -105,7 +105,8 @@ export class Attempts {
   ): Attempt {
     const known = this.#known(root, entry);
     const failures = (this.find(root, entry)?.failures ?? 0) + 1;
-    const range = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(failures - 1, 30));
+    const doubled = BACKOFF_BASE_MS * 2 ** Math.min(failures - 2, 30);
+    const range = failures === 1 ? 0 : Math.min(BACKOFF_CAP_MS, doubled);
     return this.#set(root, entry, {
       firstSeenAt: known?.firstSeenAt ?? now,
       failures,

@@ -115,7 +115,8 @@ export class Directory {
   async release(): Promise<void> {
     this.#holders -= 1;
     if (this.#holders > 0 || this.#parent === undefined) return;
-    await this.#file.close();
+    // It was only read: that it cannot be closed well is no reason for anything.
+    await this.#file.close().catch(() => undefined);
     await this.#parent.release();
   }
 }

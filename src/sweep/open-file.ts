@@ -75,16 +75,16 @@ export async function openFile(
   }
 }
 
-/** The lease goes before the descriptor does: its number is used again at once. */
+/**
+ * The lease goes before the descriptor does: its number is used again at once. That a file which was
+ * only read cannot be closed well (a disk in trouble) is no reason for anything.
+ */
 async function close(
   directory: Directory | undefined,
   file: FileHandle | undefined,
   lease: Lease | undefined,
 ): Promise<void> {
   lease?.release();
-  try {
-    await file?.close();
-  } finally {
-    await directory?.release();
-  }
+  await file?.close().catch(() => undefined);
+  await directory?.release();
 }

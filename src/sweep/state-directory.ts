@@ -141,7 +141,7 @@ export class StateDirectory implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isReadOnly) await this.saveHost();
     for (const file of this.#files) await file.close().catch(() => undefined);
-    await this.#lock?.close();
+    await this.#lock?.close().catch(() => undefined);
   }
 }
 

@@ -52,15 +52,24 @@ export async function openWatchedDirectory(options: {
         hint: "Let it work (systemctl status s3-offload-agent), or look without it: sweep --dry-run.",
       });
     }
+    const root = await Directory.ofRoot(file);
+    return makeWatched(path, file, root, await filesystemOf(file.fd));
   } catch (error) {
-    await file.close();
-    throw error;
+    await file.close().catch(() => undefined);
+    throw error instanceof AgentError ? error : unusable(path, error);
   }
-  const root = await Directory.ofRoot(file);
+}
+
+function makeWatched(
+  path: string,
+  file: FileHandle,
+  root: Directory,
+  filesystem: Filesystem,
+): WatchedDirectory {
   return {
     path,
     root,
-    filesystem: await filesystemOf(file.fd),
+    filesystem,
     async isCurrent() {
       const [held, now] = await Promise.all([
         file.stat({ bigint: true }),
@@ -72,9 +81,15 @@ export async function openWatchedDirectory(options: {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;
     },
-    [Symbol.asyncDispose]: () => file.close(),
+    async [Symbol.asyncDispose]() {
+      await file.close().catch(() => undefined);
+    },
   };
 }
+
+/** open(2): a place in the tree, for those who may pass through it but not list it. */
+const O_PATH = 0o10000000;
+const DIRECTORY_FLAGS = constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** Whether `path` is `root` or below it. Both must be real paths. */
 export function isBelow(path: string, root: string): boolean {
@@ -95,11 +110,27 @@ async function realPath(asked: string): Promise<string> {
   }
 }
 
+/**
+ * Opens a directory name by name from the root, no link on the way: between the check of where it
+ * lies and this, a folder above it may have been swapped for one. The folders on the way need not
+ * be readable (O_PATH).
+ * @param path real and absolute
+ */
 async function openDirectory(path: string): Promise<FileHandle> {
+  const names = path.split(sep).filter((name) => name !== "");
+  let file = await open(sep, O_PATH | DIRECTORY_FLAGS);
   try {
-    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    for (const [index, name] of names.entries()) {
+      const isLast = index === names.length - 1;
+      const flags = (isLast ? constants.O_RDONLY : O_PATH) | DIRECTORY_FLAGS;
+      const next = await open(`/proc/self/fd/${file.fd}/${name}`, flags);
+      await file.close();
+      file = next;
+    }
+    return file;
   } catch (error) {
-    if (!isErrno(error, "ENOTDIR")) throw unusable(path, error);
+    await file.close().catch(() => undefined);
+    if (!isErrno(error, "ENOTDIR", "ELOOP")) throw unusable(path, error);
     throw configurationError(
       `The watched directory ${path} is not a directory.`,
       "Name a directory with the parameter `directory`.",

@@ -5,8 +5,8 @@ import type { Verdict } from "./oracle.ts";
 
 const BUCKET = "landing";
 
-/** Children side by side; each case is mostly one child, and the usual small machine has 2 cores. */
-const CASES_AT_ONCE = 2;
+/** Children side by side: the usual small machine has 2 cores, and a sweep waits for a part of its time. */
+const CASES_AT_ONCE = 4;
 
 /** Makes a host whose bucket is in a fake S3 of its own. */
 export async function makeHostWithFakeS3(
@@ -54,7 +54,9 @@ export async function runCase(plan: HostPlan, report: FaultReport): Promise<stri
   if (struck.stderr.includes("bug of the agent")) problems.push(struck.stderr);
   problems.push(...problemsOf(await host.verify()).map((one) => `after the fault: ${one}`));
 
-  const clean = await host.sweep();
+  let clean = await host.sweep();
+  // Giving a leftover its name back makes it young again, for as long as the clock's own tick.
+  if ((await host.left()).length > 0) clean = await host.sweep();
   const verdict = await host.verify();
   problems.push(...problemsOf(verdict).map((one) => `at the end: ${one}`));
   const left = await host.left();
