@@ -55,6 +55,12 @@ export async function runCommand(
       const { sweep } = await import("./sweep.ts");
       exitCode = await sweep(options, context);
     });
+  add(program, "status", "tell how this host's files are and what the last sweep came to")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { status } = await import("./status.ts");
+      exitCode = await status(options, context);
+    });
   const config = program.command("config").description("look at the configuration").exitOverride();
   add(config, "show", "show every setting in effect and where it comes from")
     .option("--json", "as one JSON object")
