@@ -62,6 +62,12 @@ export async function runCommand(
       const { status } = await import("./status.ts");
       exitCode = await status(options, context);
     });
+  add(program, "doctor", "check what the agent needs of this host, and say what to mend")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { doctor } = await import("./doctor.ts");
+      exitCode = await doctor(options, context);
+    });
   add(program, "retry", "give files that failed another try: all, or those named")
     .argument("[path...]", "files as status shows them, relative to the watched directory")
     .option("--directory <dir>", "watched directory (default: what the parameters say)")
