@@ -15,6 +15,7 @@ import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
 import { LogShipper } from "../logs/shipper.ts";
 import { Directories, type Directory } from "../sweep/directory.ts";
 import type { Entry } from "../sweep/entry.ts";
+import { lastSweepOf } from "../sweep/host-state.ts";
 import { objectKey } from "../sweep/object-key.ts";
 import type { ObjectStore } from "../sweep/object-store.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
@@ -190,7 +191,7 @@ export class Agent {
       await asideDirectory?.release();
     }
     if (isDryRun) return report;
-    await state.saveHost();
+    await state.recordSweep(lastSweepOf(route.directory.path, report, state.problem));
     const finished = { ...report, stateProblem: state.problem };
     await this.#tellSwept(route, finished);
     return finished;

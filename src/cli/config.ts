@@ -3,6 +3,7 @@ import { ExitCode } from "../lib/errors.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { startAgent } from "./start-agent.ts";
+import { table } from "./text.ts";
 
 const DURATIONS: ReadonlySet<string> = new Set(["min-age", "refresh-interval", "splay"]);
 
@@ -45,18 +46,4 @@ function textOf(name: keyof Settings, settings: Settings): string {
   if (typeof value === "number") return DURATIONS.has(name) ? formatDuration(value) : String(value);
   if (typeof value === "string") return value;
   return value.map((part) => (typeof part === "string" ? part : part.join("="))).join(",");
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths =
-    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }

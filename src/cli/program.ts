@@ -3,6 +3,7 @@ import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 
 const EXIT_CODES = `
@@ -54,6 +55,26 @@ export async function runCommand(
     .action(async (options: SweepCommandOptions) => {
       const { sweep } = await import("./sweep.ts");
       exitCode = await sweep(options, context);
+    });
+  add(program, "status", "tell how this host's files are and what the last sweep came to")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { status } = await import("./status.ts");
+      exitCode = await status(options, context);
+    });
+  add(program, "doctor", "check what the agent needs of this host, and say what to mend")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { doctor } = await import("./doctor.ts");
+      exitCode = await doctor(options, context);
+    });
+  add(program, "retry", "give files that failed another try: all, or those named")
+    .argument("[path...]", "files as status shows them, relative to the watched directory")
+    .option("--directory <dir>", "watched directory (default: what the parameters say)")
+    .option("--json", "as one JSON object")
+    .action(async (paths: string[], options: RetryOptions) => {
+      const { retry } = await import("./retry.ts");
+      exitCode = await retry(paths, options, context);
     });
   const config = program.command("config").description("look at the configuration").exitOverride();
   add(config, "show", "show every setting in effect and where it comes from")

@@ -4,6 +4,7 @@ import { type Entry, pathText } from "../sweep/entry.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 import type { CommandContext } from "./context.ts";
+import { printable } from "./text.ts";
 
 /** What the reasons mean, for people. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -131,15 +132,4 @@ function summaryOf(report: SweepReport, isDryRun: boolean): string {
   if (report.directoriesUnreadable > 0)
     parts.push(`${report.directoriesUnreadable} unreadable directories`);
   return `${isDryRun ? "Dry run, nothing done: " : ""}${parts.join(", ")} in ${formatDuration(report.durationMs)}`;
-}
-
-/**
- * Names come escaped, but a message of the system or of a service may hold anything, and a terminal
- * obeys some of it or shows it in another order.
- */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`;
-  });
 }

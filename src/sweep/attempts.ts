@@ -28,7 +28,7 @@ export interface Attempt {
 export const ATTEMPTS_FORMAT = { format: "s3-offload-agent attempts", version: 1 } as const;
 
 /** What does not fit is tried in every sweep, as if it had never failed. */
-const ATTEMPTS_MAX = 4_096;
+export const ATTEMPTS_MAX = 4_096;
 const BACKOFF_BASE_MS = 60_000;
 const BACKOFF_CAP_MS = 6 * 3_600_000;
 

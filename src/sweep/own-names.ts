@@ -57,3 +57,18 @@ export function parseAside(name: Buffer): Aside | undefined {
 export function isOwnName(name: Buffer): boolean {
   return name.subarray(0, OWN.length).equals(OWN);
 }
+
+const PROBE = Buffer.from(".s3oa-probe-");
+
+/**
+ * The name of an empty file by which `doctor` finds out what a directory allows. An agent at work
+ * passes it by. @param random 8 random bytes
+ */
+export function probeName(random: Buffer): Buffer {
+  return Buffer.concat([PROBE, Buffer.from(random.toString("hex"))]);
+}
+
+/** Whether `doctor` gave this name. */
+export function isProbeName(name: Buffer): boolean {
+  return name.subarray(0, PROBE.length).equals(PROBE);
+}

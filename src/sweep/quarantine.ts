@@ -1,4 +1,4 @@
-import { lstat, mkdir, rmdir } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, rmdir, stat } from "node:fs/promises";
 import { isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
 import type { Directories, Directory } from "./directory.ts";
@@ -49,7 +49,7 @@ export async function releaseFromQuarantine(
   const to = split(entry.path);
   const home = await directories.open(from.directory);
   try {
-    await using target = await makeDirectories(to.directory, directories);
+    await using target = await makeDirectories(to.directory, directories, inherit);
     renameExclusive({ fd: home.fd, name: from.name }, { fd: target.fd, name: to.name });
   } catch (error) {
     if (isErrno(error, "EEXIST", "ENOENT")) return false;
@@ -61,19 +61,25 @@ export async function releaseFromQuarantine(
   return true;
 }
 
-/** Opens a directory and makes what is missing of it. */
+/** Opens a directory and makes what is missing of it. @param onMade hears of each one made */
 async function makeDirectories(
   path: Buffer,
   directories: Directories,
+  onMade: (made: Directory, parent: Directory) => Promise<void> = async () => undefined,
 ): Promise<{ readonly fd: number; at(name: Buffer): Buffer } & AsyncDisposable> {
   let directory: Directory = await directories.open(Buffer.alloc(0));
   for (const name of namesOf(path)) {
     const parent = directory;
     try {
-      await mkdir(parent.at(name), { mode: 0o700 }).catch((error: unknown) => {
-        if (!isErrno(error, "EEXIST")) throw error;
-      });
+      const isMade = await mkdir(parent.at(name), { mode: 0o700 }).then(
+        () => true,
+        (error: unknown) => {
+          if (!isErrno(error, "EEXIST")) throw error;
+          return false;
+        },
+      );
       directory = await parent.openChild(name);
+      if (isMade) await onMade(directory, parent);
     } finally {
       await parent.release();
     }
@@ -83,6 +89,19 @@ async function makeDirectories(
     at: (name) => directory.at(name),
     [Symbol.asyncDispose]: () => directory.release(),
   };
+}
+
+/**
+ * Makes a directory its parent's in owner and mode: a person who gives files back as root must not
+ * leave them where neither the agent nor the producer can reach them.
+ */
+async function inherit(made: Directory, parent: Directory): Promise<void> {
+  // Somebody may have swapped it for another one in the meantime: one with anything in it is his.
+  for await (const _ of made.names()) return;
+  const { mode, uid, gid } = await stat(`/proc/self/fd/${parent.fd}`);
+  // What only root may do stays undone for others, and then the directory is theirs anyway.
+  await chown(`/proc/self/fd/${made.fd}`, uid, gid).catch(() => undefined);
+  await chmod(`/proc/self/fd/${made.fd}`, mode & 0o7777).catch(() => undefined);
 }
 
 /** Removes directories of the quarantine that hold nothing any more; that one can is enough. */

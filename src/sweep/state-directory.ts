@@ -6,16 +6,15 @@ import { AgentError, configurationError, ExitCode, errnoOf, messageOf } from "..
 import { tryLock } from "../lib/kernel.ts";
 import type { DamagedLog } from "../lib/record-log.ts";
 import { isDiskTrouble, StateFile } from "../lib/state-file.ts";
-import { type ClockAnchor, SteadyClock } from "../lib/steady-clock.ts";
+import { SteadyClock } from "../lib/steady-clock.ts";
 import { ATTEMPTS_FORMAT, Attempts } from "./attempts.ts";
+import { HOST_FORMAT, hostRecords, type LastSweep, readHost } from "./host-state.ts";
 import { LEDGER_FORMAT, Ledger } from "./ledger.ts";
 
 /** A state file that could not be read. */
 export interface StateDamage extends DamagedLog {
   readonly path: string;
 }
-
-const HOST_FORMAT = { format: "s3-offload-agent host", version: 1 } as const;
 
 /**
  * The directory in which the agent keeps what must survive a restart. It is locked while it is
@@ -34,6 +33,7 @@ export class StateDirectory implements AsyncDisposable {
   readonly #roots: Set<string>;
   readonly #lock: FileHandle | undefined;
   readonly #isReadOnly: boolean;
+  #lastSweep: LastSweep | undefined;
 
   /**
    * Opens the directory, and makes it if it is not there.
@@ -68,6 +68,7 @@ export class StateDirectory implements AsyncDisposable {
         files,
         damages,
         roots: new Set(host.roots),
+        lastSweep: host.lastSweep,
         ledger: Ledger.of(files.ledger, await read(files.ledger)),
         attempts: Attempts.of(files.attempts, await read(files.attempts)),
         steadyClock: new SteadyClock(clock, bootId, host.anchor),
@@ -90,6 +91,7 @@ export class StateDirectory implements AsyncDisposable {
     files: { ledger: StateFile; attempts: StateFile; host: StateFile };
     damages: readonly StateDamage[];
     roots: Set<string>;
+    lastSweep: LastSweep | undefined;
     ledger: Ledger;
     attempts: Attempts;
     steadyClock: SteadyClock;
@@ -101,6 +103,7 @@ export class StateDirectory implements AsyncDisposable {
     this.#host = parts.files.host;
     this.damages = parts.damages;
     this.#roots = parts.roots;
+    this.#lastSweep = parts.lastSweep;
     this.ledger = parts.ledger;
     this.attempts = parts.attempts;
     this.steadyClock = parts.steadyClock;
@@ -128,12 +131,19 @@ export class StateDirectory implements AsyncDisposable {
     if (this.#roots.delete(root)) await this.saveHost();
   }
 
-  /** Writes down what is known of the host's clock and directories; a disk in trouble is borne. */
+  /** Notes what a sweep came to, for `status`. Resolves when that is on disk, if it can be. */
+  async recordSweep(sweep: LastSweep): Promise<void> {
+    this.#lastSweep = sweep;
+    await this.saveHost();
+  }
+
+  /** Writes down what is known of the host and its sweeps; a disk in trouble is borne. */
   async saveHost(): Promise<void> {
-    const records = [
-      { anchor: this.steadyClock.anchor() },
-      ...[...this.#roots].map((root) => ({ root })),
-    ];
+    const records = hostRecords({
+      anchor: this.steadyClock.anchor(),
+      roots: this.roots,
+      lastSweep: this.#lastSweep,
+    });
     // `problem` tells of it.
     await this.#host.rewrite(records).catch(() => undefined);
   }
@@ -165,27 +175,4 @@ async function openLocked(path: string): Promise<FileHandle | undefined> {
     exitCode: ExitCode.directoryHeld,
     hint: "Let it work (systemctl status s3-offload-agent), look without it (sweep --dry-run), or name another `stateDirectory`.",
   });
-}
-
-/** Reads what may have been written by anybody. */
-function readHost(records: readonly unknown[]): {
-  readonly anchor: ClockAnchor | undefined;
-  readonly roots: readonly string[];
-} {
-  let anchor: ClockAnchor | undefined;
-  const roots: string[] = [];
-  for (const record of records) {
-    if (typeof record !== "object" || record === null) continue;
-    if ("root" in record && typeof record.root === "string") roots.push(record.root);
-    if ("anchor" in record && isAnchor(record.anchor)) anchor = record.anchor;
-  }
-  return { anchor, roots };
-}
-
-function isAnchor(value: unknown): value is ClockAnchor {
-  if (typeof value !== "object" || value === null) return false;
-  const { bootId, offsetMs, steadySinceBootMs } = value as Record<string, unknown>;
-  return (
-    typeof bootId === "string" && Number.isFinite(offsetMs) && Number.isFinite(steadySinceBootMs)
-  );
 }

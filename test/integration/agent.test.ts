@@ -224,7 +224,18 @@ describe("the agent", () => {
   });
 
   it("gives help on every command, and its version", async () => {
-    for (const command of [["run"], ["sweep"], ["config"], ["config", "show"], ["version"], []]) {
+    const commands = [
+      "run",
+      "sweep",
+      "status",
+      "doctor",
+      "retry",
+      "config",
+      "config show",
+      "version",
+      "",
+    ];
+    for (const command of commands.map((words) => words.split(" ").filter(Boolean))) {
       const { stdout } = await run(process.execPath, ["src/main.ts", ...command, "--help"]);
       expect(stdout).to.match(/^Usage: s3-offload-agent/);
     }

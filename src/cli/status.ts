@@ -1,0 +1,146 @@
+import { resolve } from "node:path";
+import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import { systemClock } from "../lib/clock.ts";
+import { ExitCode } from "../lib/errors.ts";
+import { ATTEMPTS_MAX, type Attempt } from "../sweep/attempts.ts";
+import { isFailedSweep, type LastSweep } from "../sweep/host-state.ts";
+import type { Uploaded } from "../sweep/ledger.ts";
+import { QUARANTINE } from "../sweep/own-names.ts";
+import { UNSETTLED_MS_MIN } from "../sweep/report.ts";
+import { readStateDirectory, type StateSnapshot } from "../sweep/state-snapshot.ts";
+import type { CommandContext, CommonOptions } from "./context.ts";
+import { statusText } from "./status-text.ts";
+
+/** What is known on disk of this host's files. Times are wall-clock milliseconds. */
+export interface Status {
+  readonly lastSweep: LastSweep | undefined;
+  readonly hasLastSweepFailed: boolean;
+  /** Files that had not settled when the last sweep looked at them, and have never failed. */
+  readonly waiting: readonly Attempt[];
+  /** Of the waiting ones, those that have not settled for long. */
+  readonly unsettled: readonly Attempt[];
+  readonly failing: readonly Attempt[];
+  readonly quarantined: readonly (Attempt & { readonly at: string })[];
+  /** In the bucket, and not to be removed here. */
+  readonly undeletable: readonly (Attempt & Pick<Partial<Uploaded>, "bucket" | "key">)[];
+  readonly damages: StateSnapshot["damages"];
+  /** The agent remembers no more files than these. */
+  readonly isCut: boolean;
+  /** Nothing on this host needs a person. */
+  readonly isWell: boolean;
+}
+
+/**
+ * `status`: what the state directory knows of this host's files and of its last sweep. Asks nobody,
+ * locks nothing, writes nothing.
+ * @returns 1 if something needs a person: a file in quarantine or not to be removed, a last sweep
+ *   that failed, a state file that is damaged
+ * @throws AgentError (exit code 2) if the state directory cannot be read
+ */
+export async function status(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
+  const bootstrap = readBootstrap({ file: options.config, env: context.env });
+  const stateDirectory = resolve(context.workingDirectory, bootstrap.stateDirectory);
+  const now = systemClock.now();
+  const found = statusOf(await readStateDirectory(stateDirectory), now);
+  const text =
+    options.json === true
+      ? `${JSON.stringify(toJson(found, bootstrap, stateDirectory))}\n`
+      : statusText(found, { fleet: bootstrap.fleet, host: bootstrap.hostId, stateDirectory, now });
+  context.stdout.write(text);
+  return found.isWell ? ExitCode.done : ExitCode.failed;
+}
+
+/** Reads off a snapshot how this host's files are. Pure. @param now wall-clock milliseconds */
+export function statusOf(snapshot: StateSnapshot, now: number): Status {
+  const { attempts, damages } = snapshot;
+  const { lastSweep } = snapshot.host;
+  // Since then nobody has looked: a file that waited then need not be there now.
+  const lookedAt = lastSweep === undefined ? now : lastSweep.startedAt + lastSweep.durationMs;
+  const oldestFirst = attempts.toSorted((one, other) => one.firstSeenAt - other.firstSeenAt);
+  const objectOf = objectsOf(snapshot);
+  const isUndeletable = ({ reason }: Attempt) => reason === "not-removable";
+
+  const quarantined = oldestFirst.filter(({ isQuarantined }) => isQuarantined);
+  const here = oldestFirst.filter(({ isQuarantined }) => !isQuarantined);
+  const waiting = here.filter(({ reason }) => reason === "");
+  const undeletable = here.filter(isUndeletable);
+  const hasLastSweepFailed = lastSweep !== undefined && isFailedSweep(lastSweep);
+  return {
+    lastSweep,
+    hasLastSweepFailed,
+    waiting,
+    unsettled: waiting.filter(({ firstSeenAt }) => lookedAt - firstSeenAt >= UNSETTLED_MS_MIN),
+    failing: here.filter((attempt) => attempt.reason !== "" && !isUndeletable(attempt)),
+    quarantined: quarantined.map((attempt) => ({
+      ...attempt,
+      at: `${QUARANTINE.toString()}/${attempt.path}`,
+    })),
+    undeletable: undeletable.map((attempt) => ({ ...attempt, ...objectOf(attempt) })),
+    damages,
+    isCut: attempts.length >= ATTEMPTS_MAX,
+    isWell:
+      quarantined.length === 0 &&
+      undeletable.length === 0 &&
+      damages.length === 0 &&
+      !hasLastSweepFailed,
+  };
+}
+
+/** Where the bytes of files are, as far as the ledger still knows: by directory and facts. */
+function objectsOf({ uploaded }: StateSnapshot) {
+  const objects = new Map<string, Pick<Uploaded, "bucket" | "key">>();
+  for (const { root, inode, bytes, mtimeNs, bucket, key } of uploaded) {
+    objects.set(`${root}\0${inode}:${bytes}:${mtimeNs}`, { bucket, key });
+  }
+  // The state of an attempt has the ctime behind these facts, which the ledger does not.
+  return ({ root, state }: Attempt) =>
+    objects.get(`${root}\0${state.slice(0, state.lastIndexOf(":"))}`);
+}
+
+function toJson(found: Status, { fleet, hostId }: Bootstrap, stateDirectory: string) {
+  const { lastSweep, waiting, damages, isCut, isWell } = found;
+  const common = ({ root, path, reason, message, failures, firstSeenAt }: Attempt) => ({
+    directory: root,
+    path,
+    reason,
+    message,
+    failures,
+    firstSeenAt: timeText(firstSeenAt),
+  });
+  return {
+    fleet,
+    host: hostId,
+    stateDirectory,
+    isWell,
+    lastSweep:
+      lastSweep === undefined
+        ? null
+        : {
+            ...lastSweep,
+            startedAt: timeText(lastSweep.startedAt),
+            hasFailed: found.hasLastSweepFailed,
+          },
+    filesWaiting: waiting.length,
+    isCut,
+    failing: found.failing.map((one) => ({ ...common(one), dueAt: timeText(one.dueAt) })),
+    quarantined: found.quarantined.map((one) => ({ ...common(one), at: one.at })),
+    undeletable: found.undeletable.map((one) => ({
+      ...common(one),
+      dueAt: timeText(one.dueAt),
+      bucket: one.bucket,
+      key: one.key,
+    })),
+    unsettled: found.unsettled.map(({ root, path, firstSeenAt }) => ({
+      directory: root,
+      path,
+      firstSeenAt: timeText(firstSeenAt),
+    })),
+    damages,
+  };
+}
+
+/** ISO 8601; null for what is no time, which a file that anybody may have written can hold. */
+function timeText(ms: number): string | null {
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? null : time.toISOString();
+}

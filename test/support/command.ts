@@ -1,0 +1,39 @@
+import { Writable } from "node:stream";
+import { runCommand } from "../../src/cli/program.ts";
+
+/** What a command ended with and wrote. */
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command in this process, with the environment of a host that knows no AWS.
+ * @throws what the command throws; `main.ts` would make an exit code of it
+ */
+export async function runHere(
+  args: readonly string[],
+  { env, workingDirectory = "/" }: { env: Record<string, string>; workingDirectory?: string },
+): Promise<CommandResult> {
+  const [stdout, stderr] = [new TextSink(), new TextSink()];
+  const exitCode = await runCommand(args, {
+    env: { S3_OFFLOAD_FLEET: "web", S3_OFFLOAD_HOST_ID: "host-1", ...env },
+    workingDirectory,
+    stdout,
+    stderr,
+    isTerminal: false,
+    stop: new AbortController().signal,
+    onReload: () => undefined,
+  });
+  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+}
+
+class TextSink extends Writable {
+  text = "";
+
+  override _write(chunk: unknown, _encoding: string, done: () => void): void {
+    this.text += String(chunk);
+    done();
+  }
+}
