@@ -37,7 +37,12 @@ export async function makeClients(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
 }): Promise<AwsClients> {
   const region = options.region === undefined ? {} : { region: options.region };
-  const ownCredentials = fromNodeProviderChain({ timeout: 1_000, maxRetries: 3 });
+  const ownCredentials = fromNodeProviderChain({
+    timeout: 1_000,
+    maxRetries: 3,
+    // Whenever credentials are asked for again, the shared files are read again.
+    ignoreCache: true,
+  });
   const credentials =
     options.roleArn === undefined
       ? ownCredentials

@@ -19,12 +19,13 @@ export type Upload =
       readonly failure: StoreFailure;
     };
 
-/** Three quick tries; what still fails is tried again in the next sweep. */
-const ATTEMPTS_MAX = 3;
-const RETRY_DELAY = { baseMs: 500, capMs: 5_000 } as const;
+/** Three quick tries of a request; what still fails is tried again in the next sweep. */
+export const ATTEMPTS_MAX = 3;
+export const RETRY_DELAY = { baseMs: 500, capMs: 5_000 } as const;
 
 /** The store has acknowledged something, but not these bytes: no reason to remove anything. */
-const NOT_PROVED = {
+export const NOT_PROVED = {
+  kind: "proof",
   code: "proof-failed",
   message:
     "the answer does not carry the checksum of the file's bytes; a proxy or portal may have given it",
@@ -32,7 +33,8 @@ const NOT_PROVED = {
   scope: "service",
 } as const satisfies StoreFailure;
 
-const KEY_TOO_LONG = {
+export const KEY_TOO_LONG = {
+  kind: "permanent",
   code: "key-taken",
   message: "the key is taken, and with a suffix for the content it would be longer than S3 takes",
   isRetryable: false,
@@ -73,6 +75,7 @@ export async function upload(options: {
       bytes,
       sha256: content.sha256,
       body: content.body(),
+      mayOverwrite: false,
       signal,
     });
     if (answer.kind === "stored") {
