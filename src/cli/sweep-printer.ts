@@ -9,7 +9,7 @@ import type { CommandContext } from "./context.ts";
 const REASONS: Readonly<Record<string, string>> = {
   young: "changed too recently",
   future: "its time lies in the future",
-  "too-large": "larger than 5 GiB, which is what one upload takes",
+  "too-large": "larger than 50 TB, which is what one object takes",
   "unsupported-name": "not a name for an object: not UTF-8, control characters, or too long",
   "not-regular": "not a regular file",
   "reserved-name": "a name of the filesystem's or the agent's own",

@@ -1,4 +1,5 @@
 import type { Entry } from "./entry.ts";
+import { OBJECT_BYTES_MAX } from "./part-plan.ts";
 
 /** What to do with one entry, and why. */
 export type Decision =
@@ -14,7 +15,7 @@ export type WaitReason =
   | "future";
 
 export type KeepReason =
-  /** S3 takes no more than 5 GiB in one PUT. */
+  /** S3 takes no object of more than 50 TB. */
   | "too-large"
   /** S3 cannot carry the name as it is. */
   | "unsupported-name";
@@ -36,12 +37,6 @@ export interface Policy {
   keyOf(entry: Entry): string | undefined;
 }
 
-/**
- * The largest body that one PutObject takes: 5 GiB
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
- */
-export const PUT_BYTES_MAX = 5n * 2n ** 30n;
-
 /** NFS and FUSE keep removed but open files under such names; `.s3oa-` names are this agent's. */
 const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;
 
@@ -56,7 +51,7 @@ const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;
  * | not selected by include and exclude                | ignore excluded         |
  * | mtime or ctime ahead of the clock                  | wait future             |
  * | now - max(mtime, ctime) < settle age               | wait young              |
- * | more than 5 GiB                                    | keep too-large          |
+ * | more than 50 TB                                    | keep too-large          |
  * | no valid object key                                | keep unsupported-name   |
  * | otherwise                                          | transfer                |
  *
@@ -72,7 +67,7 @@ export function decide(entry: Entry, policy: Policy, now: number): Decision {
   const settledAt = changedAtMs + policy.settleMs;
   if (changedAtMs > now) return { action: "wait", reason: "future", settledAt };
   if (now < settledAt) return { action: "wait", reason: "young", settledAt };
-  if (entry.fingerprint.bytes > PUT_BYTES_MAX) {
+  if (entry.fingerprint.bytes > OBJECT_BYTES_MAX) {
     return { action: "keep", reason: "too-large", settledAt };
   }
   if (policy.keyOf(entry) === undefined) {

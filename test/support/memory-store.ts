@@ -21,9 +21,10 @@ import type {
   StoreFailure,
   UploadReference,
 } from "../../src/sweep/object-store.ts";
+import { crc32Text } from "../../src/sweep/read-file.ts";
 import { scan } from "../../src/sweep/scan.ts";
 import type { TransferContext } from "../../src/sweep/transfer.ts";
-import { crc32Text, MemoryUploads, type Received } from "./memory-uploads.ts";
+import { MemoryUploads, type Received } from "./memory-uploads.ts";
 
 /** What the store does with one request. */
 export type Reply =

@@ -6,6 +6,7 @@ import type {
   PutPartRequest,
   StoreFailure,
 } from "../../src/sweep/object-store.ts";
+import { crc32Text } from "../../src/sweep/read-file.ts";
 
 /** A body that a store has taken in. */
 export interface Received {
@@ -24,13 +25,6 @@ interface Part extends Received {
 interface OpenUpload {
   readonly key: string;
   readonly parts: Map<number, Part>;
-}
-
-/** A CRC-32 as the checksum headers carry it. */
-export function crc32Text(checksum: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(checksum);
-  return bytes.toString("base64");
 }
 
 /** The uploads in parts of a MemoryStore. */

@@ -87,7 +87,7 @@ describe("the sweep printer", () => {
       "stays     b  (it changed meanwhile)",
       "FAILED    c  (SlowDown: wait)",
       "waits     d  (changed too recently, 12s to go)",
-      "stays     e  (larger than 5 GiB, which is what one upload takes)",
+      "stays     e  (larger than 50 TB, which is what one object takes)",
       "FAILED    g  (cannot be read: EACCES: no)",
       "",
     ]);

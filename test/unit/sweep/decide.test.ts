@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { decide, type Policy, PUT_BYTES_MAX } from "../../../src/sweep/decide.ts";
+import { decide, type Policy } from "../../../src/sweep/decide.ts";
 import type { Entry } from "../../../src/sweep/entry.ts";
+import { OBJECT_BYTES_MAX } from "../../../src/sweep/part-plan.ts";
 
 const NOW = 1_800_000_000_000;
 const SETTLE = 30_000;
@@ -47,14 +48,14 @@ describe("decide", () => {
     ["mtime newer than ctime", { mtime: NOW, ctime: 0 }, "wait young"],
     ["future mtime, old ctime", { mtime: NOW + 1 }, "wait future"],
     ["old mtime, future ctime", { ctime: NOW + 1 }, "wait future"],
-    ["5 GiB", { bytes: 5n * 1024n ** 3n }, "transfer"],
-    ["5 GiB and a byte", { bytes: 5n * 1024n ** 3n + 1n }, "keep too-large"],
-    ["too large and young", { bytes: PUT_BYTES_MAX + 1n, mtime: NOW }, "wait young"],
+    ["50 TB", { bytes: 50n * 10n ** 12n }, "transfer"],
+    ["50 TB and a byte", { bytes: 50n * 10n ** 12n + 1n }, "keep too-large"],
+    ["too large and young", { bytes: OBJECT_BYTES_MAX + 1n, mtime: NOW }, "wait young"],
     ["empty", { bytes: 0n }, "transfer"],
     ["no key", { path: Buffer.from([0x61, 0xff]) }, "keep unsupported-name"],
     [
       "no key and too large",
-      { path: Buffer.from([0xff]), bytes: PUT_BYTES_MAX + 1n },
+      { path: Buffer.from([0xff]), bytes: OBJECT_BYTES_MAX + 1n },
       "keep too-large",
     ],
     ["excluded", { path: "a.tmp" }, "ignore excluded"],
