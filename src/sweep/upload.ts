@@ -3,6 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { contentKey, looksLikeContentKey } from "./object-key.ts";
 import type { Destination, ObjectStore, StoreFailure } from "./object-store.ts";
 import type { Content } from "./read-file.ts";
+import { ATTEMPTS_MAX, RETRY_DELAY } from "./retry.ts";
 
 /** What an upload ended with. */
 export type Upload =
@@ -18,10 +19,6 @@ export type Upload =
       readonly attempts: number;
       readonly failure: StoreFailure;
     };
-
-/** Three quick tries of a request; what still fails is tried again in the next sweep. */
-export const ATTEMPTS_MAX = 3;
-export const RETRY_DELAY = { baseMs: 500, capMs: 5_000 } as const;
 
 /** The store has acknowledged something, but not these bytes: no reason to remove anything. */
 export const NOT_PROVED = {
