@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
 import { fingerprintOf } from "../../src/sweep/fingerprint.ts";
 import { type LargeUpload, uploadLarge } from "../../src/sweep/large-upload.ts";
+import type { ObjectStore } from "../../src/sweep/object-store.ts";
 import type { LargeUploadOptions } from "../../src/sweep/upload-round.ts";
 import { type StateProblem, UploadStates } from "../../src/sweep/upload-states.ts";
-import { DESTINATION, laterClock, type MemoryStore } from "./memory-store.ts";
+import { DESTINATION, laterClock } from "./memory-store.ts";
 
 /** Large enough that a file of a few hundred KiB has several parts. */
 export const PART_BYTES = 64 * 2 ** 10;
@@ -45,7 +46,7 @@ export async function makePlace(content: Buffer, key = "dir/large") {
     problems,
     /** Uploads with new states, as after a restart. */
     async upload(
-      store: MemoryStore,
+      store: ObjectStore,
       changes: Partial<LargeUploadOptions> = {},
     ): Promise<LargeUpload> {
       await using handle = await open(file);
