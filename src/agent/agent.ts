@@ -8,6 +8,7 @@ import { makeParameterSource } from "../aws/ssm.ts";
 import type { Bootstrap } from "../config/bootstrap.ts";
 import { type Config, loadConfig, type ParameterSource } from "../config/load.ts";
 import type { Random } from "../lib/backoff.ts";
+import { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
 import { VERSION } from "../lib/version.ts";
@@ -18,6 +19,7 @@ import type { Entry } from "../sweep/entry.ts";
 import { lastSweepOf } from "../sweep/host-state.ts";
 import { objectKey } from "../sweep/object-key.ts";
 import type { ObjectStore } from "../sweep/object-store.ts";
+import { Overwrites } from "../sweep/overwrites.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
@@ -29,6 +31,9 @@ import { ROUTE, type Route, Workplace } from "./workplace.ts";
 
 /** When the last records are given up at the end. */
 const FLUSH_MS_MAX = 10_000;
+
+/** Memory for the parts of large files, of all that are under way together. */
+const PART_BYTES_HELD_MAX = 64 * 2 ** 20;
 
 /** What an agent is made of; everything that differs between a host, a person's terminal and a test. */
 export interface AgentOptions {
@@ -56,6 +61,8 @@ export class Agent {
   readonly #workplace: Workplace;
   /** What observers have told already, to tell it once. */
   readonly #told = new Set<string>();
+  readonly #budget = new ByteBudget(PART_BYTES_HELD_MAX);
+  #overwrites: { readonly key: string; readonly overwrites: Overwrites } | undefined;
   #leases: LeaseKeeper | undefined;
   #shipping: Promise<unknown> = Promise.resolve();
 
@@ -233,6 +240,9 @@ export class Agent {
         bucketOwner: settings["bucket-owner"],
       },
       store: this.#store,
+      states: this.#workplace.uploadStates,
+      budget: this.#budget,
+      overwrites: this.#overwritesOf(settings),
       clock,
       random,
       moment: () => {
@@ -245,11 +255,24 @@ export class Agent {
     };
   }
 
+  /** What one bucket's answers have told says nothing of another. */
+  #overwritesOf({ bucket, "on-conflict": onConflict }: Config["settings"]): Overwrites {
+    const key = `${onConflict} ${bucket}`;
+    if (this.#overwrites?.key !== key) {
+      this.#overwrites = { key, overwrites: new Overwrites(onConflict === "overwrite") };
+    }
+    return this.#overwrites.overwrites;
+  }
+
   async #tellSwept(route: Route, report: SweepReport): Promise<void> {
     const { bootstrap, clock } = this.#options;
     const { stateProblem, filesWeak, weakness } = report;
     if (stateProblem !== undefined) {
       this.logger.log("state.unwritable", { route: ROUTE, message: stateProblem });
+    }
+    const offsetMs = this.#clients.clockOffsetMs();
+    if (offsetMs !== 0) {
+      this.logger.log("clock.skewed", { offsetSeconds: Math.round(offsetMs / 1_000) });
     }
     if (filesWeak > 0) {
       this.logger.log("sweep.weakened", { route: ROUTE, files: filesWeak, reason: weakness });

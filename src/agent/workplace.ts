@@ -1,5 +1,5 @@
 import { mkdir, readFile, rmdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Bootstrap } from "../config/bootstrap.ts";
 import type { Config } from "../config/load.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -8,6 +8,7 @@ import type { Logger } from "../logs/logger.ts";
 import { recoverLeftovers } from "../sweep/leftovers.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import { StateDirectory } from "../sweep/state-directory.ts";
+import { UploadStates } from "../sweep/upload-states.ts";
 import { openWatchedDirectory, type WatchedDirectory } from "../sweep/watched-directory.ts";
 
 /** The name of the one route that there is: a watched directory and its destination. */
@@ -30,11 +31,20 @@ export interface WorkplaceOptions {
 export class Workplace implements AsyncDisposable {
   /** Files that this process has put aside, whichever sweep did. */
   readonly activeAsides = new Set<string>();
+  /** How far the uploads of large files have got. */
+  readonly uploadStates: UploadStates;
   readonly #options: WorkplaceOptions;
+  readonly #stateDirectory: string;
   #state: StateDirectory | undefined;
 
   constructor(options: WorkplaceOptions) {
     this.#options = options;
+    const { bootstrap, workingDirectory, logger } = options;
+    this.#stateDirectory = resolve(workingDirectory, bootstrap.stateDirectory);
+    this.uploadStates = new UploadStates({
+      directory: join(this.#stateDirectory, "uploads"),
+      onProblem: ({ kind, ...about }) => logger.log(`upload.${kind}`, about),
+    });
   }
 
   /**
@@ -89,7 +99,7 @@ export class Workplace implements AsyncDisposable {
   async openState(isReadOnly: boolean): Promise<StateDirectory> {
     if (this.#state !== undefined) return this.#state;
     const state = await StateDirectory.open({
-      path: resolve(this.#options.workingDirectory, this.#options.bootstrap.stateDirectory),
+      path: this.#stateDirectory,
       clock: this.#options.clock,
       bootId: (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim(),
       isReadOnly,

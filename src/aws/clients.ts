@@ -11,6 +11,11 @@ export interface AwsClients {
   readonly s3: S3Client;
   readonly ssm: SSMClient;
   readonly logs: CloudWatchLogsClient;
+  /**
+   * How far the host's clock is behind S3's, in milliseconds, as S3 has told when it refused a
+   * request for it; 0 until then. Requests are signed with S3's time from then on.
+   */
+  clockOffsetMs(): number;
   /** Closes all connections. */
   destroy(): void;
 }
@@ -37,7 +42,12 @@ export async function makeClients(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
 }): Promise<AwsClients> {
   const region = options.region === undefined ? {} : { region: options.region };
-  const ownCredentials = fromNodeProviderChain({ timeout: 1_000, maxRetries: 3 });
+  const ownCredentials = fromNodeProviderChain({
+    timeout: 1_000,
+    maxRetries: 3,
+    // Whenever credentials are asked for again, the shared files are read again.
+    ignoreCache: true,
+  });
   const credentials =
     options.roleArn === undefined
       ? ownCredentials
@@ -73,6 +83,7 @@ export async function makeClients(options: {
     s3,
     ssm,
     logs,
+    clockOffsetMs: () => s3.config.systemClockOffset,
     destroy() {
       for (const client of [s3, ssm, logs]) client.destroy();
     },

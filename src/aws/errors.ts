@@ -10,6 +10,11 @@ export type FailureKind =
   | "throttled"
   /** The service failed or was not reached; the same request may succeed later. */
   | "transient"
+  /**
+   * The request's time is too far from the service's. The SDK takes the time of the answer, so the
+   * next request is signed right.
+   */
+  | "clock-skew"
   /** What was asked for does not exist. */
   | "missing"
   /** There is one already. */
@@ -76,9 +81,6 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
     "OperationAborted",
     "OperationAbortedException",
     "ConditionalRequestConflict",
-    "RequestTimeTooSkewed",
-    "RequestExpired",
-    "RequestInTheFuture",
     "BadDigest",
     "ECONNREFUSED",
     "ECONNRESET",
@@ -93,6 +95,7 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
     "EADDRNOTAVAIL",
     "ERR_SOCKET_CONNECTION_TIMEOUT",
   ]),
+  "clock-skew": new Set(["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]),
   missing: new Set([
     "NoSuchBucket",
     "NoSuchKey",
@@ -102,6 +105,18 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
   ]),
   exists: new Set(["PreconditionFailed", "ResourceAlreadyExistsException"]),
 };
+
+/** Whether new credentials are needed, and whoever made these may have them already. */
+export function asksForNewCredentials(failure: AwsFailure): boolean {
+  return RENEWABLE.has(failure.code);
+}
+
+/** The codes, of those of `credentials`, that say that these were good once. */
+const RENEWABLE: ReadonlySet<string> = new Set([
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "TokenRefreshRequired",
+]);
 
 /** Reads an error of the SDK. */
 export function readFailure(error: unknown): AwsFailure {
@@ -126,6 +141,7 @@ export function unreachableError(what: string, action: string, error: unknown): 
     denied: `Allow ${action} in the policy of the host's role.`,
     throttled: "Try again later; the service asks for fewer requests.",
     transient: "Check the network, the region and the endpoint (AWS_ENDPOINT_URL), then try again.",
+    "clock-skew": "Set the host's clock right, with NTP or chrony.",
     missing: "Check the names and the region.",
     exists: "Check the names.",
     permanent: "Check the region and the endpoint (AWS_ENDPOINT_URL).",

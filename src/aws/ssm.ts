@@ -48,7 +48,7 @@ export function makeParameterSource(
       } catch (error) {
         signal.throwIfAborted();
         const { kind } = readFailure(error);
-        const isPassing = kind === "transient" || kind === "throttled";
+        const isPassing = ["transient", "throttled", "clock-skew"].includes(kind);
         if (!isPassing || attempt >= ATTEMPTS_MAX) {
           throw unreachableError(
             `read the parameters below ${path}/`,

@@ -21,6 +21,8 @@ export interface Bootstrap {
   readonly stateDirectory: string;
   /** Role to assume with the host's own credentials; undefined: use those as they are. */
   readonly roleArn: string | undefined;
+  /** Whether the parameter `on-conflict` may be `overwrite`. */
+  readonly allowOverwrite: boolean;
   /** The least `min-age` that a parameter may set, in milliseconds. */
   readonly minAgeFloorMs: number;
 }
@@ -94,6 +96,12 @@ const bootstrapSchema = {
     pattern: /^(arn:[a-z-]+:iam::\d{12}:role\/.+)?$/,
     expects: "must be the ARN of a role",
   },
+  allowOverwrite: {
+    doc: "Whether the parameter `on-conflict` may be `overwrite`: `true` or `false`.",
+    format: ["true", "false"],
+    default: "false",
+    env: "S3_OFFLOAD_ALLOW_OVERWRITE",
+  },
   minAgeFloor: {
     doc: "The least `min-age` that a parameter may set.",
     format: "duration",
@@ -112,6 +120,7 @@ interface BootstrapValues {
   allowedBuckets: string[];
   stateDirectory: string;
   roleArn: string;
+  allowOverwrite: "true" | "false";
   minAgeFloor: number;
 }
 
@@ -160,6 +169,7 @@ export function readBootstrap(options: {
     allowedBuckets: read.allowedBuckets.includes("*") ? undefined : read.allowedBuckets,
     stateDirectory: read.stateDirectory || stateDirectoryOf(options.env),
     roleArn: read.roleArn === "" ? undefined : read.roleArn,
+    allowOverwrite: read.allowOverwrite === "true",
     minAgeFloorMs: read.minAgeFloor,
   };
 }

@@ -115,6 +115,12 @@ function guardProblems(settings: Settings, bootstrap: Bootstrap) {
       reason: `must be at least ${formatDuration(bootstrap.minAgeFloorMs)}, the bootstrap file's minAgeFloor: value was ${formatDuration(settings["min-age"])}`,
     });
   }
+  if (settings["on-conflict"] === "overwrite" && !bootstrap.allowOverwrite) {
+    problems.push({
+      setting: "on-conflict",
+      reason: `must be suffix, since the bootstrap file does not say allowOverwrite: value was "overwrite"`,
+    });
+  }
   if (
     bootstrap.allowedBuckets !== undefined &&
     !bootstrap.allowedBuckets.includes(settings.bucket)

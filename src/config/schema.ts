@@ -14,6 +14,7 @@ export interface Settings {
   readonly "min-age": number;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  readonly "on-conflict": "suffix" | "overwrite";
   readonly concurrency: number;
   /** Failures; 0: never. */
   readonly "quarantine-after": number;
@@ -89,6 +90,11 @@ export const settingsSchema = {
     doc: "Globs of files never to take: by default the names that programs use for unfinished files.",
     format: "globs",
     default: "**/*.tmp,**/*.temp,**/*.part,**/*.partial,**/*.filepart,**/*.swp,**/*~",
+  },
+  "on-conflict": {
+    doc: "What becomes of a file whose key is taken: `suffix`, it goes to a key that names its content; `overwrite`, where the bootstrap file's `allowOverwrite` allows it and the bucket keeps versions.",
+    format: ["suffix", "overwrite"],
+    default: "suffix",
   },
   concurrency: {
     doc: "How many files are transferred at once.",

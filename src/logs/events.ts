@@ -45,6 +45,22 @@ export const EVENTS = {
     level: "warn",
     doc: "A directory that was watched before has leftovers of a crash that cannot be put right now.",
   },
+  "clock.skewed": {
+    level: "warn",
+    doc: "The host's clock is behind S3's by so much; requests are signed with S3's time.",
+  },
+  "upload.damaged": {
+    level: "warn",
+    doc: "What was known of a large file's upload could not be read; the upload starts over.",
+  },
+  "upload.unwritable": {
+    level: "warn",
+    doc: "A large file's upload cannot be written down: it cannot go on after a restart.",
+  },
+  "upload.not-aborted": {
+    level: "warn",
+    doc: "An upload that is of no use any more stays in the bucket until its lifecycle rule ends it.",
+  },
   "state.set-aside": {
     level: "warn",
     doc: "A file of the state directory could not be read; it was set aside and begun anew.",

@@ -1,4 +1,5 @@
 import { type Entry, pathText } from "./entry.ts";
+import { OBJECT_BYTES_MAX } from "./part-plan.ts";
 
 /** What to do with one entry, and why. */
 export type Decision =
@@ -57,12 +58,6 @@ export interface FailedBefore {
   /** When the next try is due, in wall-clock milliseconds. */
   readonly dueAt: number;
 }
-
-/**
- * The largest object that S3 takes: 50 TB
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
- */
-export const OBJECT_BYTES_MAX = 50_000_000_000_000n;
 
 /** NFS and FUSE keep removed but open files under such names; `.s3oa-` names are this agent's. */
 const RESERVED_NAME = /(^|\/)\.(nfs|fuse_hidden|s3oa-)[^/]*$/;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 
 /** Above this a file is not held in memory as a whole but read twice: to hash it, then to send it. */
 export const BUFFERED_BYTES_MAX = 4 * 2 ** 20;
@@ -22,6 +23,19 @@ export interface Content {
   body(): Buffer | AsyncIterable<Buffer>;
 }
 
+/** Some bytes of a file. */
+export interface ByteRange {
+  /** Where they begin, from 0. */
+  readonly start: number;
+  readonly bytes: number;
+}
+
+/** A part of a file: its digests, and a body for each attempt to send it. */
+export interface PartContent extends Content {
+  /** Four bytes, big-endian, in base64. */
+  readonly crc32: string;
+}
+
 /**
  * Reads exactly `bytes` bytes of an open file and hashes them.
  * @throws FileChangedError if the file is shorter or longer than that; the signal's reason
@@ -31,16 +45,11 @@ export async function readContent(
   bytes: number,
   signal: AbortSignal,
 ): Promise<Content> {
-  if (bytes > BUFFERED_BYTES_MAX) {
-    // S3 wants the checksum before the body, so a file that does not fit in memory is read twice.
-    const sha256 = await hashPieces(readPieces(file, bytes, signal));
-    return { sha256, body: () => provenPieces(file, bytes, sha256, signal) };
-  }
-  const buffer = Buffer.allocUnsafe(bytes);
-  let filled = 0;
-  for await (const piece of readPieces(file, bytes, signal, buffer)) filled += piece.length;
-  if (filled !== bytes) throw new FileChangedError("it is shorter than it was");
-  return { sha256: createHash("sha256").update(buffer).digest("hex"), body: () => buffer };
+  const range = { start: 0, bytes };
+  const endsAt = bytes;
+  // S3 wants the checksum before the body, so a file that does not fit in memory is read twice.
+  const held = bytes <= BUFFERED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : undefined;
+  return await readPart(file, range, { held, endsAt, signal });
 }
 
 /**
@@ -53,13 +62,51 @@ export async function hashContent(
   bytes: number,
   signal: AbortSignal,
 ): Promise<string> {
-  return await hashPieces(readPieces(file, bytes, signal));
+  const range = { start: 0, bytes };
+  return (await readPart(file, range, { held: undefined, endsAt: bytes, signal })).sha256;
 }
 
-async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<string> {
+/**
+ * Reads a part of an open file and hashes it.
+ * @param options `held`: memory for all of its bytes; without, they are read again for each body;
+ *   `endsAt`: where the file must end, if the part reaches so far; `onPiece` is shown all bytes in
+ *   order and keeps none
+ * @throws FileChangedError if the file is shorter, or longer than `endsAt`; the signal's reason
+ */
+export async function readPart(
+  file: FileHandle,
+  range: ByteRange,
+  options: {
+    readonly held: Buffer | undefined;
+    readonly endsAt: number;
+    readonly signal: AbortSignal;
+    readonly onPiece?: (piece: Buffer) => void;
+  },
+): Promise<PartContent> {
+  const { held, endsAt, signal } = options;
+  const chunk = Buffer.allocUnsafeSlow(held ? 0 : Math.min(CHUNK_BYTES, range.bytes));
+  const target: Target = (offset, length) =>
+    held?.subarray(offset, offset + length) ?? chunk.subarray(0, length);
   const hash = createHash("sha256");
-  for await (const piece of pieces) hash.update(piece);
-  return hash.digest("hex");
+  let checksum = 0;
+  for await (const piece of readPieces(file, range, { target, endsAt, signal })) {
+    hash.update(piece);
+    checksum = crc32(piece, checksum);
+    options.onPiece?.(piece);
+  }
+  const sha256 = hash.digest("hex");
+  return {
+    sha256,
+    crc32: crc32Text(checksum),
+    body: () => held ?? provenPieces(file, range, { sha256, endsAt, signal }),
+  };
+}
+
+/** A CRC-32 as S3 writes it: four bytes, big-endian, in base64. */
+export function crc32Text(checksum: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(checksum);
+  return bytes.toString("base64");
 }
 
 /**
@@ -68,42 +115,45 @@ async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<string> {
  */
 async function* provenPieces(
   file: FileHandle,
-  bytes: number,
-  sha256: string,
-  signal: AbortSignal,
+  range: ByteRange,
+  options: { readonly sha256: string; readonly endsAt: number; readonly signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   let last: Buffer | undefined;
-  for await (const piece of readPieces(file, bytes, signal)) {
+  // A new buffer for each piece, since a sent one is in use.
+  const target: Target = (_, length) => Buffer.allocUnsafeSlow(length);
+  for await (const piece of readPieces(file, range, { ...options, target })) {
     hash.update(piece);
     if (last !== undefined) yield last;
     last = piece;
   }
-  if (hash.digest("hex") !== sha256) throw new FileChangedError("its content is another");
+  if (hash.digest("hex") !== options.sha256) throw new FileChangedError("its content is another");
   if (last !== undefined) yield last;
 }
 
+/** Gives the buffer for the next bytes, `offset` bytes behind the start of the range. */
+type Target = (offset: number, length: number) => Buffer;
+
 /**
  * Reads by position, so that nobody else's use of the descriptor matters, and looks for one more
- * byte at the end.
- * @param into where the pieces go; undefined: into a new buffer each, since a sent one is in use
+ * byte where the file must end.
  */
 async function* readPieces(
   file: FileHandle,
-  bytes: number,
-  signal: AbortSignal,
-  into?: Buffer,
+  { start, bytes }: ByteRange,
+  options: { readonly target: Target; readonly endsAt: number; readonly signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
-  let position = 0;
-  while (position < bytes) {
-    signal.throwIfAborted();
-    const length = Math.min(CHUNK_BYTES, bytes - position);
-    const target = into?.subarray(position, position + length) ?? Buffer.allocUnsafeSlow(length);
-    const { bytesRead } = await file.read(target, 0, length, position);
+  let offset = 0;
+  while (offset < bytes) {
+    options.signal.throwIfAborted();
+    const length = Math.min(CHUNK_BYTES, bytes - offset);
+    const target = options.target(offset, length);
+    const { bytesRead } = await file.read(target, 0, length, start + offset);
     if (bytesRead === 0) throw new FileChangedError("it is shorter than it was");
-    position += bytesRead;
+    offset += bytesRead;
     yield target.subarray(0, bytesRead);
   }
-  const { bytesRead } = await file.read(Buffer.allocUnsafe(1), 0, 1, bytes);
+  if (start + bytes < options.endsAt) return;
+  const { bytesRead } = await file.read(Buffer.allocUnsafe(1), 0, 1, options.endsAt);
   if (bytesRead !== 0) throw new FileChangedError("it is longer than it was");
 }

@@ -7,7 +7,10 @@ import { oldestFirst } from "./oldest-first.ts";
 import { failedHere, kept, type Outcome } from "./outcome.ts";
 import { quarantine } from "./quarantine.ts";
 import { type SweepReport, Tally } from "./report.ts";
+import { stillStands } from "./still-stands.ts";
 import { type TransferContext, transfer } from "./transfer.ts";
+
+import type { UploadSubject } from "./upload-records.ts";
 
 /** Hears of everything that happens to a file, as it happens. */
 export interface SweepObserver {
@@ -86,6 +89,7 @@ class Sweep {
     }
     if (!isDryRun) {
       await this.#quarantine();
+      await this.#endOrphans();
       const isWhole = !stop.aborted && this.#tally.directoriesUnreadable === 0;
       // A disk in trouble has been told of by the state directory.
       await attempts.end(root, isWhole).catch(() => undefined);
@@ -169,6 +173,21 @@ class Sweep {
     } else {
       attempts.isThere(root, entry);
     }
+  }
+
+  /** Ends the uploads in parts that nobody will go on with: their file is gone, or another one. */
+  async #endOrphans(): Promise<void> {
+    const { states, store, stop, root, directories, destination } = this.#options;
+    if (stop.aborted || this.#tally.stoppedEarly !== undefined) return;
+    const isCurrent = async (subject: UploadSubject): Promise<boolean> => {
+      // What lies in another watched directory is not ours to judge now.
+      if (subject.root.toString() !== root) return true;
+      if (subject.destination.bucket !== destination.bucket) return false;
+      return await stillStands(subject, directories);
+    };
+    await states.abortOrphans({ store, isCurrent, signal: stop }).catch((error: unknown) => {
+      if (!stop.aborted) throw error;
+    });
   }
 
   /** Sets aside what has failed often enough, but only if the fault was its own: others went. */

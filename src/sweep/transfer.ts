@@ -1,15 +1,20 @@
 import type { Random } from "../lib/backoff.ts";
+import type { ByteBudget } from "../lib/byte-budget.ts";
 import { errnoOf, toError } from "../lib/errors.ts";
 import { decide, type Moment, type Policy } from "./decide.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
+import { type LargeUpload, uploadLarge } from "./large-upload.ts";
 import type { Ledger, Uploaded } from "./ledger.ts";
 import type { Destination, ObjectStore } from "./object-store.ts";
 import { type OpenContext, type OpenFile, openFile } from "./open-file.ts";
 import { failedHere, kept, type Outcome } from "./outcome.ts";
+import type { Overwrites } from "./overwrites.ts";
+import { MULTIPART_BYTES_MIN } from "./part-plan.ts";
 import { FileChangedError, hashContent, readContent } from "./read-file.ts";
 import { type RemovalContext, removeFile } from "./removal.ts";
 import { upload } from "./upload.ts";
+import type { UploadStates } from "./upload-states.ts";
 
 /** What a transfer works with. */
 export interface TransferContext extends OpenContext, RemovalContext {
@@ -19,6 +24,11 @@ export interface TransferContext extends OpenContext, RemovalContext {
   readonly destination: Destination;
   readonly store: ObjectStore;
   readonly ledger: Ledger;
+  /** How far the uploads of large files have got. */
+  readonly states: UploadStates;
+  /** Memory for parts of large files. */
+  readonly budget: ByteBudget;
+  readonly overwrites: Overwrites;
   readonly random: Random;
   moment(): Moment;
   /** Hears of each file for which no lease was to be had, and why. */
@@ -95,6 +105,9 @@ async function uploadOpen(
       const removal = await removeFile(opened, proof, context);
       if (removal.kind !== "gone") return removal;
       context.ledger.drop(uploaded);
+      if (fingerprint.bytes > MULTIPART_BYTES_MIN) {
+        await context.states.forget(Buffer.from(context.root), entry.path);
+      }
       const { wasOpenedLate } = removal;
       const bytes = Number(fingerprint.bytes);
       return { kind: "removed", ...proved, bytes, uploadMs, wasOpenedLate };
@@ -123,16 +136,45 @@ async function prove(
     }
     context.ledger.drop(known);
   }
-  const content = await readContent(opened.file, bytes, signal);
-  const { store, destination, clock, random } = context;
-  const answer = await upload({ store, destination, key, content, bytes, clock, random, signal });
+  const answer =
+    bytes > MULTIPART_BYTES_MIN
+      ? await uploadInParts(opened, entry, key, signal, context)
+      : await uploadAtOnce(opened, bytes, key, signal, context);
   if (answer.kind === "failed") {
     const { code, message, scope } = answer.failure;
     const { attempts } = answer;
     return { kind: "failed", reason: code, scope, message, key: answer.key, attempts };
   }
-  const { attempts, wasStored } = answer;
-  return { sha256: content.sha256, key: answer.key, attempts, wasStored };
+  const { sha256, attempts, wasStored } = answer;
+  return { sha256, key: answer.key, attempts, wasStored };
+}
+
+async function uploadAtOnce(
+  { file }: OpenFile,
+  bytes: number,
+  key: string,
+  signal: AbortSignal,
+  context: TransferContext,
+): Promise<LargeUpload> {
+  const content = await readContent(file, bytes, signal);
+  const { store, destination, clock, random, overwrites } = context;
+  const options = { store, destination, key, content, bytes, clock, random, overwrites, signal };
+  const answer = await upload(options);
+  return answer.kind === "failed" ? answer : { ...answer, sha256: content.sha256 };
+}
+
+async function uploadInParts(
+  { file }: OpenFile,
+  { path, fingerprint }: Entry,
+  key: string,
+  signal: AbortSignal,
+  context: TransferContext,
+): Promise<LargeUpload> {
+  const { store, destination, states, budget, clock, random, overwrites } = context;
+  const root = Buffer.from(context.root);
+  const mayOverwrite = overwrites.isAllowedNow;
+  const about = { store, destination, key, file, fingerprint, root, path, mayOverwrite };
+  return await uploadLarge({ ...about, states, budget, clock, random, signal });
 }
 
 /** What the ledger says of this file, under this name and for this bucket. */

@@ -2,7 +2,9 @@ import { type Random, retryDelayMs } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { contentKey, looksLikeContentKey } from "./object-key.ts";
 import type { Destination, ObjectStore, StoreFailure } from "./object-store.ts";
+import type { Overwrites } from "./overwrites.ts";
 import type { Content } from "./read-file.ts";
+import { ATTEMPTS_MAX, RETRY_DELAY } from "./request-retries.ts";
 
 /** What an upload ended with. */
 export type Upload =
@@ -19,12 +21,9 @@ export type Upload =
       readonly failure: StoreFailure;
     };
 
-/** Three quick tries; what still fails is tried again in the next sweep. */
-const ATTEMPTS_MAX = 3;
-const RETRY_DELAY = { baseMs: 500, capMs: 5_000 } as const;
-
 /** The store has acknowledged something, but not these bytes: no reason to remove anything. */
-const NOT_PROVED = {
+export const NOT_PROVED = {
+  kind: "proof",
   code: "proof-failed",
   message:
     "the answer does not carry the checksum of the file's bytes; a proxy or portal may have given it",
@@ -37,7 +36,8 @@ const NOT_PROVED = {
  *
  * 1. Put under the file's own key, unless it is taken.
  * 2. Taken, by another file or by an earlier attempt of ours whose answer was lost: put under the
- *    key that names the content. Taken as well: this very content is there.
+ *    key that names the content. Taken as well: this very content is there. Where overwriting is
+ *    wished for and harmless, put under the file's own key after all.
  * 3. A failure that may pass is tried again after a pause, as often as ATTEMPTS_MAX says.
  *
  * @throws the signal's reason; what reading the content throws
@@ -50,11 +50,13 @@ export async function upload(options: {
   readonly bytes: number;
   readonly clock: Clock;
   readonly random: Random;
+  readonly overwrites: Overwrites;
   readonly signal: AbortSignal;
 }): Promise<Upload> {
-  const { store, destination, content, bytes, signal } = options;
+  const { store, destination, content, bytes, overwrites, signal } = options;
   const keyOfContent = contentKey(options.key, content.sha256);
   let key = looksLikeContentKey(options.key) ? keyOfContent : options.key;
+  let mayOverwrite = false;
   for (let attempts = 1; ; attempts += 1) {
     const answer = await store.put({
       destination,
@@ -62,9 +64,11 @@ export async function upload(options: {
       bytes,
       sha256: content.sha256,
       body: content.body(),
+      mayOverwrite,
       signal,
     });
     if (answer.kind === "stored") {
+      overwrites.learn(answer.versionId);
       const isProved = answer.sha256 === content.sha256;
       return isProved
         ? { kind: "proved", key, attempts, wasStored: false }
@@ -72,8 +76,9 @@ export async function upload(options: {
     }
     if (answer.kind === "taken") {
       if (key === keyOfContent) return { kind: "proved", key, attempts, wasStored: true };
-      key = keyOfContent;
-      attempts -= 1; // Another key is another question, not another try of the same one.
+      mayOverwrite = overwrites.isAllowedNow && !mayOverwrite;
+      if (!mayOverwrite) key = keyOfContent;
+      attempts -= 1; // Another question, not another try of the same one.
       continue;
     }
     if (!answer.failure.isRetryable || attempts >= ATTEMPTS_MAX) {

@@ -10,7 +10,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The answer to a PutObject that was done, with the headers that belong to its object. */
+/** The answer to a request that was done, with the headers that belong to what it stored. */
 export function successAnswer(headers: Readonly<Record<string, string>>): Answer {
   return { status: 200, headers: { ...requestIds(), ...headers }, body: "" };
 }
@@ -43,6 +43,11 @@ export function answerInstead(
       const { status, code, message = `A fault of the test: ${code}` } = fault;
       return refusalAnswer({ status, code, message }, request, fault.headers);
     }
+    case "error-200": {
+      const { code } = fault;
+      const refused = { status: 200, code, message: `A fault of the test: ${code}` };
+      return refusalAnswer(refused, request);
+    }
     case "captive-portal": {
       const body = "<!doctype html><title>Welcome to our wireless network</title><p>Please log in.";
       return { status: 200, headers: { "content-type": "text/html" }, body };
@@ -64,7 +69,16 @@ export function spoilChecksum(answer: Answer, fault: Fault | undefined): Answer 
     if (!name.startsWith("x-amz-checksum-")) headers[name] = value;
     else if (!removes) headers[name] = isValue ? otherChecksum(value) : value;
   }
-  return { ...answer, headers };
+  return { ...answer, headers, body: spoilXml(answer.body, removes) };
+}
+
+/** A completion says its checksum in the body. */
+function spoilXml(body: string, removes: boolean): string {
+  return body
+    .replace(/<ChecksumType>.*?<\/ChecksumType>/, (whole) => (removes ? "" : whole))
+    .replace(/<(ChecksumCRC32)>(.*?)<\/ChecksumCRC32>/, (_, name: string, value: string) =>
+      removes ? "" : `<${name}>${otherChecksum(value)}</${name}>`,
+    );
 }
 
 /** A checksum of the same length in which a single bit differs. */

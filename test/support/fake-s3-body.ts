@@ -15,7 +15,7 @@ export interface Body {
 }
 
 /** Larger bodies are known by size and checksums only, so that a test can send gigabytes. */
-const CONTENT_BYTES_MAX = 16 * 2 ** 20;
+export const CONTENT_BYTES_MAX = 16 * 2 ** 20;
 
 /**
  * Reads the body of a request, whatever its length.

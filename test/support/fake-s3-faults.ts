@@ -1,14 +1,20 @@
-/** What a hook is asked about: one PutObject whose headers have arrived and whose body has not. */
+import type { Operation } from "./fake-s3-operations.ts";
+
+/** What a hook is asked about: a request whose headers have arrived and whose body has not. */
 export interface PutRequest {
+  readonly operation: Operation;
   readonly bucket: string;
   readonly key: string;
-  /** 1 for the first PutObject of this key, whatever became of it. */
+  /** Of the operations that have one. */
+  readonly partNumber?: number;
+  readonly uploadId?: string;
+  /** 1 for the first of this operation, key, upload and part, whatever became of it. */
   readonly attemptForThisKey: number;
   /** Its position in `requests`. */
   readonly index: number;
 }
 
-/** Decides what goes wrong with one PutObject; undefined: nothing. */
+/** Decides what goes wrong with one request that stores something; undefined: nothing. */
 export type PutHook = (request: PutRequest) => Fault | undefined;
 
 /**
@@ -18,7 +24,7 @@ export type PutHook = (request: PutRequest) => Fault | undefined;
 export type Moment = "before-store" | "after-store";
 
 /**
- * What can go wrong with one PutObject. Unless it says otherwise, a fault leaves the rules in
+ * What can go wrong with one request. Unless it says otherwise, a fault leaves the rules in
  * force: a request that they refuse is refused, and its refusal is what gets lost or delayed.
  */
 export type Fault =
@@ -30,6 +36,8 @@ export type Fault =
       readonly message?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
+  /** Reads the body, does nothing and answers 200 with this error in the body, as a completion may. */
+  | { readonly kind: "error-200"; readonly code: string }
   /** Resets the connection without reading the body. */
   | { readonly kind: "reset-before" }
   /** Resets the connection after this many bytes of the body, at the latest at its end. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Body } from "./fake-s3-body.ts";
+import type { Operation } from "./fake-s3-operations.ts";
 
 /** The account that owns every bucket of the fake, for `x-amz-expected-bucket-owner`. */
 export const BUCKET_OWNER = "111122223333";
@@ -7,7 +8,7 @@ export const BUCKET_OWNER = "111122223333";
 /** Most bytes of an object key in UTF-8. Source: S3 User Guide, "Naming Amazon S3 objects". */
 const KEY_BYTES_MAX = 1_024;
 
-/** Most bytes of one PutObject. Source: S3 User Guide, "Uploading objects". */
+/** Most bytes of one PutObject and of one part. Source: S3 User Guide, "Uploading objects". */
 const PUT_BYTES_MAX = 5 * 2 ** 30;
 
 /** Where a request goes. An empty bucket or key means that it names none. */
@@ -25,7 +26,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-const refusal = (status: number, code: string, message: string): Refusal => ({
+export const refusal = (status: number, code: string, message: string): Refusal => ({
   status,
   code,
   message,
@@ -41,7 +42,7 @@ export const PRECONDITION_FAILED = refusal(
 
 export const INVALID_URI = refusal(400, "InvalidURI", "Couldn't parse the specified URI.");
 
-const NOT_IMPLEMENTED = refusal(
+export const NOT_IMPLEMENTED = refusal(
   501,
   "NotImplemented",
   "A header you provided implies functionality that is not implemented",
@@ -63,19 +64,13 @@ export function parseTarget(url: string): Target | undefined {
   }
 }
 
-/** Whether a request is a PutObject. The SDK adds `x-id=PutObject`, which S3 ignores. */
-export function isPutObject(method: string, target: Target, headers: IncomingHttpHeaders): boolean {
-  const isPlain = target.query === "" || target.query === "x-id=PutObject";
-  const isCopy = headers["x-amz-copy-source"] !== undefined;
-  return method === "PUT" && target.bucket !== "" && target.key !== "" && isPlain && !isCopy;
-}
-
 /**
- * Applies every rule of PutObject that needs no body. Source: S3 API reference, "PutObject", and
+ * Applies every rule that needs no body. Source: S3 API reference, the page of each operation, and
  * for `x-amz-content-sha256` "Signature Calculations for the Authorization Header".
  * @returns the refusal, or undefined if the body may come.
  */
 export function refuseHead(
+  operation: Operation,
   target: Target,
   headers: IncomingHttpHeaders,
   hasBucket: boolean,
@@ -87,7 +82,8 @@ export function refuseHead(
   if (Buffer.byteLength(target.key) > KEY_BYTES_MAX) {
     return refusal(400, "KeyTooLongError", "Your key is too long");
   }
-  if (headers["content-length"] === undefined) {
+  const hasBody = operation === "PutObject" || operation === "UploadPart";
+  if (hasBody && headers["content-length"] === undefined) {
     return refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
   }
   if (Number(headers["content-length"]) > PUT_BYTES_MAX) {
@@ -203,11 +199,11 @@ function refuseChecksumHeaders(headers: IncomingHttpHeaders): Refusal | undefine
   return refusal(400, "InvalidRequest", message);
 }
 
-function header(headers: IncomingHttpHeaders, name: string): string | undefined {
+export function header(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

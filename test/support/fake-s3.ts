@@ -16,10 +16,16 @@ import {
 import { type Body, bodyOf, readBody } from "./fake-s3-body.ts";
 import { Buckets, type StoredObject } from "./fake-s3-buckets.ts";
 import type { Fault, Moment, PutHook } from "./fake-s3-faults.ts";
+import { doMultipart, type MultipartContext, PART_BYTES_MIN } from "./fake-s3-multipart.ts";
+import {
+  type Asked,
+  askedFor,
+  type Operation,
+  type RecordedRequest,
+} from "./fake-s3-operations.ts";
 import {
   ACCESS_DENIED,
   INVALID_URI,
-  isPutObject,
   PRECONDITION_FAILED,
   parseTarget,
   type Refusal,
@@ -28,31 +34,15 @@ import {
   successHeaders,
   type Target,
 } from "./fake-s3-rules.ts";
-
-/** One request of any kind, as far as it has got. */
-export interface RecordedRequest {
-  /** Its position in `requests`, from 0. */
-  readonly index: number;
-  readonly method: string;
-  readonly bucket: string;
-  readonly key: string;
-  readonly query: string;
-  readonly headers: IncomingHttpHeaders;
-  /** The fault that it meets. */
-  fault: Fault["kind"] | undefined;
-  /** How many bytes of the body have been read. */
-  bytes: number;
-  /** How far it got: the headers are there, the whole body is read, the object is stored. */
-  step: "arrived" | "read" | "stored";
-  /** The status of its answer, or that its connection ended without one; undefined: not yet. */
-  answer: number | "dropped" | undefined;
-}
+import { type OpenUpload, Uploads } from "./fake-s3-uploads.ts";
 
 interface Options {
   /** Names of the buckets that exist. */
   readonly buckets: readonly string[];
   /** Whether answers carry `x-amz-version-id`. */
   readonly versioned?: boolean;
+  /** Least bytes of a part that is not the last; S3's own 5 MiB by default. */
+  readonly partBytesMin?: number;
   /** The same as calling `onPut` at once. */
   readonly onPut?: PutHook;
 }
@@ -62,7 +52,7 @@ const KEEP_ALIVE_MS = 600_000;
 
 /**
  * Starts an S3 of our own on 127.0.0.1 that is stricter than the emulators: it enforces the
- * documented rules of PutObject, lets a test choose what goes wrong, and denies everything else,
+ * documented rules of PutObject and of multipart uploads, lets a test choose what goes wrong, and denies everything else,
  * as S3 does with write-only credentials. Signatures are asked for but not verified.
  */
 export async function startFakeS3(options: Options): Promise<FakeS3> {
@@ -86,7 +76,9 @@ export class FakeS3 implements AsyncDisposable {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** What hooks have thrown. It belongs to the test, not to the client: `stop` throws it. */
   readonly #failures: unknown[] = [];
-  /** How many PutObjects of `bucket/key` there were. */
+  readonly #uploads = new Uploads();
+  readonly #multipart: MultipartContext;
+  /** How many requests there were for the same. */
   readonly #attempts = new Map<string, number>();
   #hook: PutHook | undefined;
   #stopped: Promise<void> | undefined;
@@ -94,6 +86,12 @@ export class FakeS3 implements AsyncDisposable {
   constructor(options: Options) {
     this.#buckets = new Buckets(options.buckets, options.versioned ?? false);
     this.#hook = options.onPut;
+    this.#multipart = {
+      buckets: this.#buckets,
+      uploads: this.#uploads,
+      completed: new Map(),
+      partBytesMin: options.partBytesMin ?? PART_BYTES_MIN,
+    };
   }
 
   /** Begins to listen on a free port. Called by `startFakeS3`. */
@@ -115,12 +113,22 @@ export class FakeS3 implements AsyncDisposable {
     return this.#buckets.objects(bucket);
   }
 
+  /** The multipart uploads of a bucket that are neither completed nor aborted. */
+  uploads(bucket: string): readonly OpenUpload[] {
+    return this.#uploads.list(bucket);
+  }
+
+  /** Makes S3 forget the answers to completions, as it does after a while. */
+  forgetCompletions(): void {
+    this.#multipart.completed.clear();
+  }
+
   /** Puts an object there as if somebody else had written it. It overwrites. */
   plant(bucket: string, key: string, content: Buffer): void {
     this.#buckets.put(bucket, key, bodyOf(content), {});
   }
 
-  /** From now on asks `hook` what goes wrong with each PutObject; undefined: nothing does. */
+  /** From now on asks `hook` what goes wrong with each request that is not denied; undefined: nothing. */
   onPut(hook: PutHook | undefined): void {
     this.#hook = hook;
   }
@@ -170,6 +178,7 @@ export class FakeS3 implements AsyncDisposable {
     this.#server.close();
     this.#server.closeAllConnections();
     await closed;
+    await this.#uploads.clear();
     this.#changes.emit("change");
     if (this.#failures.length > 0) {
       throw new AggregateError(
@@ -182,13 +191,13 @@ export class FakeS3 implements AsyncDisposable {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", headers } = request;
     const target = parseTarget(request.url ?? "");
-    const record = this.#record(request, response, target);
-    const isPut = target !== undefined && isPutObject(method, target, headers);
-    const fault = isPut ? this.#askHook(record) : undefined;
+    const asked = target && askedFor(method, target, headers);
+    const record = this.#record(request, response, target, asked?.operation);
+    const fault = asked && this.#askHook(record, asked);
     record.fault = fault?.kind;
 
     if (fault?.kind === "reset-before") return reset(request);
-    const refused = this.#refuseHead(target, isPut, headers);
+    const refused = this.#refuseHead(target, asked?.operation, headers);
     // Nobody wants to read 5 GiB only to refuse them. The connection cannot be used again.
     if (refused?.code === "EntityTooLarge") {
       return this.#send(record, response, refusalAnswer(refused, request, { connection: "close" }));
@@ -210,7 +219,7 @@ export class FakeS3 implements AsyncDisposable {
     if (this.#stopped !== undefined) return;
     const answer = refused
       ? refusalAnswer(refused, request)
-      : this.#putObject(record, request, body);
+      : await this.#perform(record, request, body, asked);
     await this.#pause(fault, "after-store");
     if (fault?.kind === "lost-answer") return reset(request);
     this.#send(record, response, spoilChecksum(answer, fault));
@@ -220,6 +229,7 @@ export class FakeS3 implements AsyncDisposable {
     request: IncomingMessage,
     response: ServerResponse,
     target: Target | undefined,
+    operation: Operation | undefined,
   ): RecordedRequest {
     const record: RecordedRequest = {
       index: this.requests.length,
@@ -227,6 +237,7 @@ export class FakeS3 implements AsyncDisposable {
       bucket: target?.bucket ?? "",
       key: target?.key ?? "",
       query: target?.query ?? "",
+      operation,
       headers: request.headers,
       fault: undefined,
       bytes: 0,
@@ -242,20 +253,41 @@ export class FakeS3 implements AsyncDisposable {
     return record;
   }
 
-  #askHook({ bucket, key, index }: RecordedRequest): Fault | undefined {
-    const name = `${bucket}/${key}`;
+  #askHook({ bucket, key, index }: RecordedRequest, asked: Asked): Fault | undefined {
+    const { operation, uploadId } = asked;
+    const part = asked.partNumber === undefined ? {} : { partNumber: Number(asked.partNumber) };
+    const upload = uploadId === undefined ? {} : { uploadId };
+    const name = JSON.stringify([bucket, key, operation, upload, part]);
     const attemptForThisKey = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attemptForThisKey);
-    return this.#hook?.({ bucket, key, attemptForThisKey, index });
+    return this.#hook?.({ operation, bucket, key, ...part, ...upload, attemptForThisKey, index });
   }
 
   #refuseHead(
     target: Target | undefined,
-    isPut: boolean,
+    operation: Operation | undefined,
     headers: IncomingHttpHeaders,
   ): Refusal | undefined {
     if (target === undefined) return INVALID_URI;
-    return isPut ? refuseHead(target, headers, this.#buckets.has(target.bucket)) : ACCESS_DENIED;
+    if (operation === undefined) return ACCESS_DENIED;
+    return refuseHead(operation, target, headers, this.#buckets.has(target.bucket));
+  }
+
+  async #perform(
+    record: RecordedRequest,
+    request: IncomingMessage,
+    body: Body,
+    asked: Asked | undefined,
+  ): Promise<Answer> {
+    if (asked === undefined || asked.operation === "PutObject") {
+      return this.#putObject(record, request, body);
+    }
+    const { bucket, key } = record;
+    const { headers } = request;
+    const done = await doMultipart({ ...asked, bucket, key, headers, body }, this.#multipart);
+    if ("code" in done) return refusalAnswer(done, request);
+    this.#advance(record, "stored");
+    return done;
   }
 
   /** Looks and stores in one turn of the event loop: of two requests for a key, one is refused. */

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { lstat, mkdtempDisposable, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ByteBudget } from "../../src/lib/byte-budget.ts";
 import { LeaseKeeper } from "../../src/lib/leases.ts";
 import { StateFile } from "../../src/lib/state-file.ts";
 import { ATTEMPTS_FORMAT, Attempts } from "../../src/sweep/attempts.ts";
@@ -10,10 +11,15 @@ import { Directories, Directory } from "../../src/sweep/directory.ts";
 import { type Entry, entryOf } from "../../src/sweep/entry.ts";
 import { LEDGER_FORMAT, Ledger } from "../../src/sweep/ledger.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
+import { Overwrites } from "../../src/sweep/overwrites.ts";
 import { scan } from "../../src/sweep/scan.ts";
 import type { SweepOptions } from "../../src/sweep/sweep.ts";
 import { type TransferContext, transfer } from "../../src/sweep/transfer.ts";
+import { UploadStates } from "../../src/sweep/upload-states.ts";
 import { DESTINATION, laterClock, POLICY } from "./memory-store.ts";
+
+/** Memory for the parts of large files. */
+const PART_MEMORY_BYTES = 64 * 2 ** 20;
 
 /** What transfers and sweeps of a directory take, with everything that a test does not say. */
 export type TestContext = TransferContext & Pick<SweepOptions, "attempts"> & AsyncDisposable;
@@ -40,6 +46,12 @@ export async function openContext(
     asides: { active: new Set(), directory: undefined, randomName: () => randomBytes(8) },
     ledger: Ledger.of(files[0], await files[0].load()),
     attempts: Attempts.of(files[1], await files[1].load()),
+    states: new UploadStates({
+      directory: join(state.path, "uploads"),
+      onProblem: () => undefined,
+    }),
+    budget: new ByteBudget(PART_MEMORY_BYTES),
+    overwrites: new Overwrites(false),
     policy: POLICY,
     destination: DESTINATION,
     store,

@@ -18,6 +18,7 @@ const BOOTSTRAP: Bootstrap = {
   allowedBuckets: undefined,
   stateDirectory: "/state",
   roleArn: undefined,
+  allowOverwrite: false,
   minAgeFloorMs: 0,
 };
 

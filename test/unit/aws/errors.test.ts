@@ -30,7 +30,7 @@ const TABLE: readonly (readonly [error: unknown, kind: FailureKind, code: string
   [serviceError("InternalError", 500), "transient", "InternalError"],
   [serviceError("ServiceUnavailable", 503), "transient", "ServiceUnavailable"],
   [serviceError("RequestTimeout", 400), "transient", "RequestTimeout"],
-  [serviceError("RequestTimeTooSkewed", 403), "transient", "RequestTimeTooSkewed"],
+  [serviceError("RequestTimeTooSkewed", 403), "clock-skew", "RequestTimeTooSkewed"],
   [serviceError("BadDigest", 400), "transient", "BadDigest"],
   [serviceError("ConditionalRequestConflict", 409), "transient", "ConditionalRequestConflict"],
   [serviceError("TimeoutError"), "transient", "TimeoutError"],

@@ -57,6 +57,7 @@ describe("the S3 store and the key that it is asked for", () => {
           bytes: body.length,
           sha256: sha256Of(body),
           body,
+          mayOverwrite: false,
           signal: new AbortController().signal,
         });
         expect(answer, key).to.include({ kind: "stored", sha256: sha256Of(body) });

@@ -5,11 +5,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
-import { makeClients } from "../../../src/aws/clients.ts";
-import { makeS3Store } from "../../../src/aws/s3.ts";
-import type { Destination, PutRequest } from "../../../src/sweep/object-store.ts";
+import type { Destination, ObjectStore, PutRequest } from "../../../src/sweep/object-store.ts";
 import { FileChangedError } from "../../../src/sweep/read-file.ts";
 import { DESTINATION, sha256Of } from "../../support/memory-store.ts";
+import { withS3Store } from "../../support/s3-store.ts";
 import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
 interface Received {
@@ -34,34 +33,10 @@ const refuse =
     response.writeHead(status, { "content-type": "application/xml" }).end(xml);
   };
 
-const ENVIRONMENT = {
-  AWS_ACCESS_KEY_ID: "AKIDTEST",
-  AWS_SECRET_ACCESS_KEY: "secret",
-  AWS_EC2_METADATA_DISABLED: "true",
-  AWS_CONFIG_FILE: "/dev/null",
-  AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-};
-
-async function withEnvironment<T>(
-  values: Record<string, string>,
-  work: () => Promise<T>,
-): Promise<T> {
-  const before = { ...process.env };
-  Object.assign(process.env, values);
-  try {
-    return await work();
-  } finally {
-    for (const name of Object.keys(values)) {
-      if (before[name] === undefined) delete process.env[name];
-      else process.env[name] = before[name];
-    }
-  }
-}
-
 /** A server that keeps what it receives, and a store that sends to it. */
 async function withServer(
   handler: Handler,
-  work: (store: ReturnType<typeof makeS3Store>, received: readonly Received[]) => Promise<void>,
+  work: (store: ObjectStore, received: readonly Received[]) => Promise<void>,
   { readsBody = true } = {},
 ): Promise<void> {
   const received: Received[] = [];
@@ -85,19 +60,7 @@ async function withServer(
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
-    await withEnvironment({ ...ENVIRONMENT, AWS_ENDPOINT_URL: endpoint }, async () => {
-      const clients = await makeClients({
-        region: "eu-central-1",
-        roleArn: undefined,
-        hostId: "h",
-        env: { AWS_ENDPOINT_URL: endpoint },
-      });
-      try {
-        await work(makeS3Store(clients.s3), received);
-      } finally {
-        clients.destroy();
-      }
-    });
+    await withS3Store(endpoint, (store) => work(store, received));
   } finally {
     server.closeAllConnections();
     server.close();
@@ -117,6 +80,7 @@ function requestOf(
     bytes: content.length,
     sha256: sha256Of(content),
     body: isStream ? pieces() : content,
+    mayOverwrite: false,
     signal: new AbortController().signal,
   };
 }
@@ -217,6 +181,17 @@ describe("the S3 store", () => {
     });
   });
 
+  it("overwrites only where it may", async () => {
+    await withServer(acknowledge, async (store, received) => {
+      await store.put({ ...requestOf(Buffer.from("x")), mayOverwrite: true });
+      await store.put({ ...requestOf(Buffer.from("x")), mayOverwrite: false });
+      expect(received.map(({ headers }) => headers["if-none-match"])).to.deep.equal([
+        undefined,
+        "*",
+      ]);
+    });
+  });
+
   const answers: readonly (readonly [number, string, string])[] = [
     [412, "PreconditionFailed", "taken"],
     [409, "ConditionalRequestConflict", "retryable service"],
@@ -228,7 +203,8 @@ describe("the S3 store", () => {
     [400, "BadDigest", "retryable file"],
     [403, "AccessDenied", "permanent service"],
     [403, "SignatureDoesNotMatch", "permanent service"],
-    [400, "ExpiredToken", "permanent service"],
+    [400, "ExpiredToken", "retryable service"],
+    [403, "RequestTimeTooSkewed", "retryable service"],
     [404, "NoSuchBucket", "permanent service"],
     [400, "InvalidRequest", "permanent file"],
     [400, "KeyTooLongError", "permanent file"],
@@ -308,7 +284,7 @@ describe("the S3 store", () => {
   ] as const) {
     it(`an answer before the body has been read (${status}) ends a large upload cleanly`, async () => {
       await using directory = await mkdtempDisposable(`${tmpdir()}/s3oa-early-`);
-      await writeFile(`${directory.path}/a`, Buffer.alloc(24 * 2 ** 20));
+      await writeFile(`${directory.path}/a`, Buffer.alloc(12 * 2 ** 20));
       await withServer(
         refuse(status, code),
         async (store) => {

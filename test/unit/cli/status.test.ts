@@ -55,7 +55,10 @@ describe("status", () => {
     attempts.begin();
     attempts.waits(ROOT, entry("young"), now);
     attempts.waits(ROOT, entry("held-open", 2n), now - 2 * HOUR_MS);
-    attempts.failed(ROOT, entry(Buffer.from("b\xffd\n", "latin1"), 3n), FAILURE, about);
+    // The second failure is the first to wait for its next try.
+    for (const _ of ["first", "second"]) {
+      attempts.failed(ROOT, entry(Buffer.from("b\xffd\n", "latin1"), 3n), FAILURE, about);
+    }
     const bad = attempts.failed(ROOT, entry("poison", 4n), FAILURE, about);
     attempts.quarantined(ROOT, entry("poison", 4n), bad);
     const stuck = entry("stuck", 5n);
@@ -82,7 +85,7 @@ describe("status", () => {
     expect(found.filesWaiting).to.equal(2);
     expect(paths("unsettled")).to.deep.equal(["held-open"]);
     expect(paths("failing")).to.deep.equal(["b%FFd%0A"]);
-    expect(found.failing[0]).to.include({ failures: 1, reason: "AccessDenied", directory: ROOT });
+    expect(found.failing[0]).to.include({ failures: 2, reason: "AccessDenied", directory: ROOT });
     expect(found.quarantined[0]).to.include({ path: "poison", at: ".s3oa-quarantine/poison" });
     expect(found.undeletable[0]).to.include({
       path: "stuck",
@@ -99,7 +102,7 @@ describe("status", () => {
     const { stdout, exitCode } = await runHere(["status"], { env: env() });
     expect(exitCode).to.equal(1);
     expect(stdout.replaceAll("\n", "")).not.to.match(/\p{Cc}/u);
-    expect(stdout).to.match(/^b%FFd%0A +1 +in \d+s +AccessDenied +no\\x1b\[2Jthing$/m);
+    expect(stdout).to.match(/^b%FFd%0A +2 +in \d+s +AccessDenied +no\\x1b\[2Jthing$/m);
     expect(stdout).to.match(/^stuck +s3:\/\/my-bucket\/host-1\/stuck +in/m);
     expect(stdout).to.match(/^waiting +2 /m);
   });

@@ -58,6 +58,14 @@ const ROWS: readonly Row[] = [
   ),
   row("stateDirectory", "STATE_DIRECTORY", "stateDirectory", ["/s", "/s"], ["/t", "/t"], "\0"),
   row("roleArn", "ROLE_ARN", "roleArn", [ROLE, ROLE], [`${ROLE}2`, `${ROLE}2`], "agent"),
+  row(
+    "allowOverwrite",
+    "ALLOW_OVERWRITE",
+    "allowOverwrite",
+    ["true", true],
+    ["false", false],
+    "yes",
+  ),
   row("minAgeFloor", "MIN_AGE_FLOOR", "minAgeFloorMs", ["1m", 60_000], ["2m", 120_000], "30"),
 ];
 

@@ -20,6 +20,7 @@ const bootstrap: Bootstrap = {
   allowedBuckets: undefined,
   stateDirectory: "/state",
   roleArn: undefined,
+  allowOverwrite: false,
   minAgeFloorMs: 30_000,
 };
 

@@ -23,6 +23,7 @@ const BOOTSTRAP: Bootstrap = {
   allowedBuckets: undefined,
   stateDirectory: "/state",
   roleArn: undefined,
+  allowOverwrite: true,
   minAgeFloorMs: 0,
 };
 
@@ -46,6 +47,7 @@ const SETTINGS: Readonly<
   "min-age": [["45s", "45", "a number with a unit"]],
   include: [["*.log", "*.log,,*.csv", "none of them empty"]],
   exclude: [["*.tmp", "", "none of them empty"]],
+  "on-conflict": [["overwrite", "replace", "must be one of"]],
   concurrency: [
     ["256", "257", "must be at most 256"],
     ["1", "0", "must be at least 1"],

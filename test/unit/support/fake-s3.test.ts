@@ -218,13 +218,13 @@ describe("the fake S3", () => {
       expect([...fake.objects(BUCKET).keys()]).to.deep.equal(["later"]);
     });
 
-    it("everything that is not a PutObject, and records it", async () => {
+    it("everything that stores nothing, and records it", async () => {
       await put();
       const get = new GetObjectCommand({ Bucket: BUCKET, Key: "a" });
       const list = new ListObjectsV2Command({ Bucket: BUCKET });
       expect(await refusalOf(s3.send(get))).to.equal("403 AccessDenied");
       expect(await refusalOf(s3.send(list))).to.equal("403 AccessDenied");
-      const part = await rawPut(fake, {}, "/landing/b?partNumber=1&uploadId=x");
+      const part = await rawPut(fake, {}, "/landing/b?acl");
       expect(part.status).to.equal(403);
       expect(
         fake.requests.map(({ method, bucket, key, answer }) => ({ method, bucket, key, answer })),
@@ -389,9 +389,9 @@ describe("the fake S3", () => {
       await refusalOf(put());
       await put({ Key: "b" });
       expect(asked).to.deep.equal([
-        { bucket: BUCKET, key: "a", attemptForThisKey: 1, index: 0 },
-        { bucket: BUCKET, key: "a", attemptForThisKey: 2, index: 1 },
-        { bucket: BUCKET, key: "b", attemptForThisKey: 1, index: 2 },
+        { operation: "PutObject", bucket: BUCKET, key: "a", attemptForThisKey: 1, index: 0 },
+        { operation: "PutObject", bucket: BUCKET, key: "a", attemptForThisKey: 2, index: 1 },
+        { operation: "PutObject", bucket: BUCKET, key: "b", attemptForThisKey: 1, index: 2 },
       ]);
     });
 

@@ -1,13 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import {
-  decide,
-  type FailedBefore,
-  type Moment,
-  OBJECT_BYTES_MAX,
-  type Policy,
-} from "../../../src/sweep/decide.ts";
+import { decide, type FailedBefore, type Moment, type Policy } from "../../../src/sweep/decide.ts";
 import type { Entry, EntryType } from "../../../src/sweep/entry.ts";
+import { OBJECT_BYTES_MAX } from "../../../src/sweep/part-plan.ts";
 
 const NOW = 1_800_000_000_000;
 const SETTLE = 30_000;

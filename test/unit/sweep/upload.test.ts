@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { contentKey, objectKey } from "../../../src/sweep/object-key.ts";
+import { Overwrites } from "../../../src/sweep/overwrites.ts";
 import { type Upload, upload } from "../../../src/sweep/upload.ts";
 import {
   DESTINATION,
@@ -20,7 +21,12 @@ interface Run {
 async function run(
   key: string,
   text: string,
-  { store = new MemoryStore(), replies = [] as readonly Reply[], random = 0.5 } = {},
+  {
+    store = new MemoryStore(),
+    replies = [] as readonly Reply[],
+    random = 0.5,
+    overwrites = new Overwrites(false),
+  } = {},
 ): Promise<Run> {
   const first = store.requests.length;
   store.reply = (_, nth) => replies[nth - first - 1] ?? "store";
@@ -34,6 +40,7 @@ async function run(
     bytes: body.length,
     clock,
     random: () => random,
+    overwrites,
     signal: new AbortController().signal,
   });
   return { store, sleeps: clock.sleeps, result };
@@ -150,6 +157,39 @@ describe("upload", () => {
     expect([...store.objects.values()].map(String)).to.include(victim);
   });
 
+  describe("where overwriting is wished for", () => {
+    /** A store that holds another object under the key, and tells versions or none. */
+    async function runTaken(versionId: string | undefined, isAllowed: boolean, isKnown = true) {
+      const store = new MemoryStore();
+      store.versionId = versionId;
+      store.objects.set("x", Buffer.from("old"));
+      const overwrites = new Overwrites(isAllowed);
+      // An ordinary upload before it tells whether the bucket keeps versions.
+      if (isKnown) await run("another", "two", { store, overwrites });
+      const { result } = await run("x", "one", { store, overwrites });
+      return { result, under: store.objects.get("x")?.toString() };
+    }
+
+    it("a taken key is written anew in a bucket that is known to keep versions", async () => {
+      const { result, under } = await runTaken("v1", true);
+      expect(result).to.include({ kind: "proved", key: "x", wasStored: false });
+      expect(under).to.equal("one");
+    });
+
+    for (const [what, versionId, isAllowed, isKnown] of [
+      ["keeps no versions", undefined, true, true],
+      ["keeps versions no longer", "null", true, true],
+      ["has not told yet", "v1", true, false],
+      ["keeps versions, but it is not allowed", "v1", false, true],
+    ] as const) {
+      it(`nothing is overwritten if the bucket ${what}`, async () => {
+        const { result, under } = await runTaken(versionId, isAllowed, isKnown);
+        expect(result).to.include({ kind: "proved", key: keyFor("x", "one") });
+        expect(under).to.equal("old");
+      });
+    }
+  });
+
   it("ends with the signal's reason while it pauses", async () => {
     const controller = new AbortController();
     const store = new MemoryStore();
@@ -166,6 +206,7 @@ describe("upload", () => {
       bytes: body.length,
       clock: laterClock(),
       random: () => 0,
+      overwrites: new Overwrites(false),
       signal: controller.signal,
     }).catch((error: unknown) => error);
     expect(failure).to.equal(controller.signal.reason);
