@@ -62,7 +62,9 @@ describe("status", () => {
     const bad = attempts.failed(ROOT, entry("poison", 4n), FAILURE, about);
     attempts.quarantined(ROOT, entry("poison", 4n), bad);
     const stuck = entry("stuck", 5n);
-    attempts.failed(ROOT, stuck, { reason: "not-removable", message: "EPERM" }, about);
+    for (const _ of ["first", "second"]) {
+      attempts.failed(ROOT, stuck, { reason: "not-removable", message: "EPERM" }, about);
+    }
     await state.ledger.add({
       root: ROOT,
       path: stuck.path,

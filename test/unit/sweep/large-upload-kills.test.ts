@@ -1,4 +1,5 @@
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import type { LargeUpload } from "../../../src/sweep/large-upload.ts";
 import { contentKey } from "../../../src/sweep/object-key.ts";
@@ -45,7 +46,7 @@ async function leftoversOf(place: Place, prepare: (store: MemoryStore) => void) 
   const store = new MemoryStore();
   prepare(store);
   const leftovers: Leftovers[] = [];
-  const keep = (moment: string) => async (request: { operation: string }, nth: number) => {
+  const keep = (moment: string) => (request: { operation: string }, nth: number) => {
     const directory = `${place.directory}-${leftovers.length}`;
     const copy = store.copy();
     const partsStored = Math.max(
@@ -58,7 +59,8 @@ async function leftoversOf(place: Place, prepare: (store: MemoryStore) => void) 
       store: copy,
       partsStored,
     });
-    await cp(place.directory, directory, { recursive: true });
+    // In one turn with the copy of the store: what is on disk is in the store, as it is in a crash.
+    cpSync(place.directory, directory, { recursive: true });
   };
   store.onPut = keep("before");
   store.onDone = keep("after");
