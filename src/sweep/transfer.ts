@@ -95,9 +95,9 @@ async function uploadOpen(
       const removal = await removeFile(opened, proof, context);
       if (removal.kind !== "gone") return removal;
       context.ledger.drop(uploaded);
-      const { wasOpenedLate } = removal;
+      const { kind: _gone, ...aftermath } = removal;
       const bytes = Number(fingerprint.bytes);
-      return { kind: "removed", ...proved, bytes, uploadMs, wasOpenedLate };
+      return { kind: "removed", ...proved, bytes, uploadMs, ...aftermath };
     },
   };
 }
