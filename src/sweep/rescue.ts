@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, constants, unlinkSync } from "node:fs";
+import { type BigIntStats, constants, fstatSync, unlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Clock } from "../lib/clock.ts";
 import { isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
 import type { Lease, LeaseKeeper } from "../lib/leases.ts";
 import { pathText } from "./entry.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import type { OpenFile } from "./open-file.ts";
 import { activeKey, asideName } from "./own-names.ts";
 import { join } from "./path-bytes.ts";
@@ -53,24 +54,45 @@ export interface RescueContext {
  * 4. Nobody came meanwhile, for LINGER_MS again (else back to 2): give the copy the file's name, if
  *    that is free. Else it stays aside, and the next scan finds it there.
  *
- * Without leases nobody is seen, and nothing is done. Never throws: the file is gone whatever
- * happens here.
+ * Without leases it is the file's facts that tell of a writer, and that he is done when they stand
+ * still: he may come later yet, so he is told of in any case. Never throws: the file is gone
+ * whatever happens here.
  */
 export async function watchRemoved(
   opened: OpenFile,
-  proof: Pick<Proof, "sha256">,
+  proof: Pick<Proof, "sha256" | "fingerprint">,
   context: RescueContext,
 ): Promise<Aftermath> {
-  const { lease } = opened;
-  if (lease === undefined) return { wasOpenedLate: false };
-  if (lease.isHeld()) await linger(lease, context);
-  if (lease.isHeld()) return { wasOpenedLate: false };
-  lease.release();
   try {
+    const { lease } = opened;
+    if (!(await isTouched(opened, proof.fingerprint, context))) return { wasOpenedLate: false };
+    lease?.release();
     return await rescue(opened, proof, context);
   } catch {
     return { wasOpenedLate: true };
   }
+}
+
+/** Whether somebody has come to write to it, or for want of a lease has written. */
+async function isTouched(
+  { file, lease }: OpenFile,
+  uploaded: Fingerprint,
+  context: RescueContext,
+): Promise<boolean> {
+  if (lease !== undefined) {
+    if (lease.isHeld()) await linger(lease, context);
+    return !lease.isHeld();
+  }
+  // The unlink has changed the ctime; whoever sets the time back changes it again.
+  const { ctimeNs } = factsOf(file);
+  await linger(undefined, context);
+  const now = factsOf(file);
+  const isSame = now.bytes === uploaded.bytes && now.mtimeNs === uploaded.mtimeNs;
+  return !isSame || now.ctimeNs !== ctimeNs;
+}
+
+function factsOf(file: FileHandle): Fingerprint {
+  return fingerprintOf(fstatSync(file.fd, { bigint: true }));
 }
 
 /** @throws system errors; there is no copy then */
@@ -99,12 +121,15 @@ async function rescue(
 }
 
 /** Resolves when somebody opens the file, the time is over, or the agent stops. */
-async function linger(lease: Lease, { clock, cancel }: RescueContext): Promise<void> {
-  const signal = AbortSignal.any([cancel, lease.broken]);
+async function linger(lease: Lease | undefined, { clock, cancel }: RescueContext): Promise<void> {
+  const signal = lease === undefined ? cancel : AbortSignal.any([cancel, lease.broken]);
   await clock.sleep(LINGER_MS, signal).catch(() => undefined);
 }
 
-/** @returns undefined if it is still open for writing after WRITER_MS_MAX, or the agent stops */
+/**
+ * @returns undefined if it is still open for writing after WRITER_MS_MAX, if the agent stops, or if
+ *   there is no lease to be had
+ */
 async function untilClosed(
   file: FileHandle,
   { leases, clock, cancel }: RescueContext,
@@ -113,8 +138,10 @@ async function untilClosed(
     // The kernel grants no read lease to anybody while a writer has the file open.
     const wish = leases?.take(file.fd);
     if (wish?.kind === "held") return wish.lease;
-    if (wish?.kind !== "busy" || cancel.aborted) return undefined;
+    if (cancel.aborted) return undefined;
+    const before = factsOf(file);
     await clock.sleep(WRITER_LOOK_MS, cancel).catch(() => undefined);
+    if (wish?.kind !== "busy" && factsOf(file).ctimeNs === before.ctimeNs) return undefined;
   }
   return undefined;
 }

@@ -16,6 +16,7 @@ import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { ASIDE_MS } from "../../../src/sweep/removal.ts";
 import { LINGER_MS } from "../../../src/sweep/rescue.ts";
+import type { TransferContext } from "../../../src/sweep/transfer.ts";
 import { laterClock, MemoryStore } from "../../support/memory-store.ts";
 import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
@@ -36,7 +37,7 @@ const CONTENT = "early\n";
 type Order = "open" | "write" | "close";
 
 /** A file that is removed while a process of its own has a handle of it. */
-async function makePlace() {
+async function makePlace(changes: Partial<TransferContext> = {}) {
   const directory = await mkdtempDisposable(join(tmpdir(), "s3oa-rescue-"));
   const root = directory.path;
   const folder = join(root, "d");
@@ -63,7 +64,11 @@ async function makePlace() {
       signal?.throwIfAborted();
     },
   };
-  const context = await openContext(root, store, { clock, cancel: cancel.signal });
+  const context = await openContext(root, store, {
+    clock,
+    cancel: cancel.signal,
+    ...changes,
+  });
   return {
     folder,
     file,
@@ -203,5 +208,17 @@ describe("a file that is opened for writing in the moment of its removal", () =>
     expect(outcome).to.include({ kind: "removed", ...late });
     expect(outcome).to.not.have.property("rescuedAs");
     expect(place.context.asides.active).to.deep.equal(new Set());
+  });
+
+  it("where there are no leases: what is written by the time it stands still is kept", async () => {
+    await using place = await makePlace({ leases: undefined });
+    const { script, order } = place;
+    script.lingers.push(async () => {
+      await order("open");
+      await order("write");
+    });
+    script.looks.push(() => order("write"));
+    expect(await place.run()).to.include({ kind: "removed", rescuedAs: "d/a", ...late });
+    expect(await readFile(place.file, "utf8")).to.equal(`${CONTENT}late\nlate\n`);
   });
 });
