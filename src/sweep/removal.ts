@@ -51,7 +51,7 @@ interface Place {
  *    goes on.
  * 3. What stands aside is the file, and nothing that took its name in that moment.
  * 4. After ASIDE_MS nobody is on the way to it any longer.
- * 5. Nothing has changed: facts, name, lease (or, where there is none, the content's digest).
+ * 5. Nothing has changed: facts, name, lease (and, where that is no proof, the content's digest).
  * 6. It is unlinked.
  * 7. A lease that breaks in this very moment is heard of, and what is written then is saved as a
  *    file of its own: see `watchRemoved`.
@@ -83,14 +83,17 @@ export async function removeFile(
     lease?.setBeforeWriter(putBack);
     at.aside = goAside(home, proof.isOnLedger, context.asides);
     if (whatIsAt(at.aside, fingerprint) !== "it") return kept("changed", key);
+    const { ctimeNs } = factsOf(opened);
 
     await waitAside(opened, context);
-    if (lease === undefined && !(await hasSameContent(opened, proof, context.cancel))) {
+    if (opened.weakness !== undefined && !(await hasSameContent(opened, proof, context.cancel))) {
       return kept("changed", key);
     }
     const { aside } = at;
     if (aside === undefined || !isUnwritten(opened)) return kept("busy", key);
-    const now = fingerprintOf(fstatSync(opened.file.fd, { bigint: true }));
+    const now = factsOf(opened);
+    // Our rename is done, so its ctime stands still: whoever wrote and set the time back changed it.
+    if (now.ctimeNs !== ctimeNs) return kept("changed", key);
     if (!isSameContent(now, fingerprint) || whatIsAt(aside, fingerprint) !== "it") {
       return kept("changed", key);
     }
@@ -118,6 +121,10 @@ export interface Gone extends Aftermath {
 
 function isUnwritten({ lease }: OpenFile): boolean {
   return lease === undefined || lease.isHeld();
+}
+
+function factsOf({ file }: OpenFile): Fingerprint {
+  return fingerprintOf(fstatSync(file.fd, { bigint: true }));
 }
 
 function whatIsAt(
@@ -195,7 +202,7 @@ async function waitAside({ lease }: OpenFile, { clock, cancel }: RemovalContext)
   await clock.sleep(ASIDE_MS, signal);
 }
 
-/** Without a lease only the bytes can tell whether somebody wrote and set the time back. */
+/** Where no lease is a proof, only the bytes can tell whether somebody wrote and set the time back. */
 async function hasSameContent(
   opened: OpenFile,
   { fingerprint, sha256 }: Proof,

@@ -38,7 +38,7 @@ export interface Aftermath {
 }
 
 export interface RescueContext {
-  /** Undefined: leases of this filesystem cannot be trusted. */
+  /** Undefined: leases of this filesystem say nothing. */
   readonly leases: LeaseKeeper | undefined;
   readonly asides: Asides;
   readonly clock: Clock;
@@ -73,22 +73,20 @@ export async function watchRemoved(
   }
 }
 
-/** Whether somebody has come to write to it, or for want of a lease has written. */
+/** Whether somebody has come to write to it, or where the lease is no proof has written. */
 async function isTouched(
-  { file, lease }: OpenFile,
+  { file, lease, weakness }: OpenFile,
   uploaded: Fingerprint,
   context: RescueContext,
 ): Promise<boolean> {
-  if (lease !== undefined) {
-    if (lease.isHeld()) await linger(lease, context);
-    return !lease.isHeld();
-  }
-  // The unlink has changed the ctime; whoever sets the time back changes it again.
-  const { ctimeNs } = factsOf(file);
-  await linger(undefined, context);
+  const unlinked = weakness === undefined ? undefined : factsOf(file);
+  if (lease?.isHeld() !== false) await linger(lease, context);
+  if (lease?.isHeld() === false) return true;
+  if (unlinked === undefined) return false;
   const now = factsOf(file);
   const isSame = now.bytes === uploaded.bytes && now.mtimeNs === uploaded.mtimeNs;
-  return !isSame || now.ctimeNs !== ctimeNs;
+  // The unlink has changed the ctime already; whoever sets the time back changes it again.
+  return !isSame || now.ctimeNs !== unlinked.ctimeNs;
 }
 
 function factsOf(file: FileHandle): Fingerprint {

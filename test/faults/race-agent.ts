@@ -35,8 +35,13 @@ const CLOCK = { ...systemClock, now: () => Date.now() + 3_600_000 };
 async function move({ root, names, protocol }: Orders): Promise<Answer> {
   const store = new MemoryStore();
   await using context = await openContext(root, store, { clock: CLOCK });
-  const { hasLeases, name: filesystem } = await filesystemOf(context.directories.root.fd);
-  const own = { ...context, filesystem, ...(hasLeases ? {} : { leases: undefined }) };
+  const { leases, name: filesystem } = await filesystemOf(context.directories.root.fd);
+  const own = {
+    ...context,
+    filesystem,
+    leases: leases === "none" ? undefined : context.leases,
+    isLeaseProof: leases === "proof",
+  };
   const outcomes: Record<string, Ended> = {};
   const removals: Promise<void>[] = [];
   await forEachConcurrently(each(names), CONCURRENCY, async (name) => {

@@ -9,8 +9,6 @@ import type { Row } from "./race-run.ts";
 /** A filesystem to run races on. */
 export interface Filesystem {
   readonly name: "ext4" | "tmpfs" | "xfs" | "btrfs" | "overlayfs";
-  /** Whether the agent trusts its leases; else it works in weak mode. */
-  readonly hasLeases: boolean;
   /** Where it is mounted on this machine already. */
   readonly mounted: readonly string[];
   /** From linux/magic.h, to know it by. */
@@ -26,7 +24,6 @@ const LOOP = 'mount -o loop "$WORK/image" "$MOUNT"';
 export const FILESYSTEMS: readonly Filesystem[] = [
   {
     name: "ext4",
-    hasLeases: true,
     mounted: ["/tmp", "/var/tmp"],
     magic: 0xef53,
     mount: `${IMAGE}; mkfs.ext4 -q "$WORK/image"; ${LOOP}`,
@@ -34,7 +31,6 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   },
   {
     name: "tmpfs",
-    hasLeases: true,
     mounted: ["/dev/shm", "/tmp"],
     magic: 0x01021994,
     mount: 'mount -t tmpfs none "$MOUNT"',
@@ -42,7 +38,6 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   },
   {
     name: "xfs",
-    hasLeases: true,
     mounted: [],
     magic: 0x58465342,
     mount: `${IMAGE}; mkfs.xfs -q "$WORK/image"; ${LOOP}`,
@@ -50,7 +45,6 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   },
   {
     name: "btrfs",
-    hasLeases: true,
     mounted: [],
     magic: 0x9123683e,
     mount: `${IMAGE}; mkfs.btrfs -q "$WORK/image"; ${LOOP}`,
@@ -58,7 +52,6 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   },
   {
     name: "overlayfs",
-    hasLeases: false,
     mounted: [],
     magic: 0x794c7630,
     // The upper directory must not lie on an overlay itself, as it would in a container.

@@ -99,9 +99,7 @@ describe("races between a producer and the removal", function () {
       if (rows === undefined) return;
       expect(rows.map((row) => row.case)).to.deep.equal(CASE_NAMES);
       for (const row of rows) {
-        // Without leases nobody knows of a writer that has the file open and does not write.
-        const isKnownToLose = row.case === "slow" && !filesystem.hasLeases;
-        if (!isKnownToLose) expect(row.lost, `${row.case} on ${filesystem.name}`).to.equal(0);
+        expect(row.lost, `${row.case} on ${filesystem.name}`).to.equal(0);
         expect(row.races).to.equal(RACES);
         // A protocol that keeps everything loses nothing, and a producer that sleeps harms nobody.
         expect(row.removed).to.be.greaterThan(0);
