@@ -46,13 +46,15 @@ export interface RescueContext {
 }
 
 /**
- * Watches over a file that has just lost its last name, and saves what is written to it yet:
+ * Watches over a file that has just lost its name, and saves what is written to it yet:
  *
  * 1. Hold the lease for LINGER_MS. It was not broken: the file is gone, and nobody had it.
  * 2. Let the writer go on, and wait until the kernel grants the lease again: he has closed it.
  * 3. Copy the content to an aside, synced. It is what was uploaded: there is nothing to save.
  * 4. Nobody came meanwhile, for LINGER_MS again (else back to 2): give the copy the file's name, if
  *    that is free. Else it stays aside, and the next scan finds it there.
+ *
+ * A file that had other names too needs none of this: what is written is found there.
  *
  * Without leases it is the file's facts that tell of a writer, and that he is done when they stand
  * still: he may come later yet, so he is told of in any case. Never throws: the file is gone
@@ -79,6 +81,7 @@ async function isTouched(
   uploaded: Fingerprint,
   context: RescueContext,
 ): Promise<boolean> {
+  if (uploaded.links > 1n) return false;
   const unlinked = weakness === undefined ? undefined : factsOf(file);
   if (lease?.isHeld() !== false) await linger(lease, context);
   if (lease?.isHeld() === false) return true;

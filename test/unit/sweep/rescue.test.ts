@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmod,
+  link,
   mkdir,
   mkdtempDisposable,
   readdir,
@@ -145,6 +146,21 @@ describe("a file that is opened for writing in the moment of its removal", () =>
     expect(outcome).to.include({ kind: "removed", ...safe });
     expect(outcome).to.not.have.property("rescuedAs");
     expect(await readdir(place.folder)).to.deep.equal([]);
+  });
+
+  it("has another name: what is written is there, and no copy is made", async () => {
+    await using place = await makePlace();
+    const { script, order } = place;
+    const other = join(place.folder, "b");
+    await link(place.file, other);
+    script.lingers.push(() => order("open"));
+    const outcome = await place.run();
+    expect(outcome).to.include({ kind: "removed", ...safe });
+    expect(outcome).to.not.have.property("rescuedAs");
+    await order("open");
+    await order("write");
+    expect(await readdir(place.folder)).to.deep.equal(["b"]);
+    expect(await readFile(other, "utf8")).to.equal(`${CONTENT}late\n`);
   });
 
   it("another one comes while the first one's writing is copied: both are kept", async () => {
