@@ -219,7 +219,8 @@ export class Agent {
       root: directory.path,
       directories,
       filesystem: directory.filesystem.name,
-      leases: directory.filesystem.hasLeases ? this.#leases : undefined,
+      leases: directory.filesystem.leases === "none" ? undefined : this.#leases,
+      isLeaseProof: directory.filesystem.leases === "proof",
       asides: {
         active: this.#workplace.activeAsides,
         directory: asideDirectory,

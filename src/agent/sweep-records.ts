@@ -66,10 +66,11 @@ export function observeFiles(
         ...fields,
         ageSeconds: Math.round((clock.now() - modifiedAtMs) / 1_000),
       });
-      if (outcome.kind === "removed" && outcome.wasOpenedLate) {
-        const { key, sha256 } = outcome;
-        logger.log("file.opened-late", { route, path: pathText(entry.path), bucket, key, sha256 });
-      }
+      if (outcome.kind !== "removed") return;
+      const { key, sha256, rescuedAs } = outcome;
+      const about = { route, path: pathText(entry.path), bucket, key, sha256 };
+      if (rescuedAs !== undefined) logger.log("file.rescued", { ...about, rescuedAs });
+      if (outcome.wasOpenedLate) logger.log("file.opened-late", about);
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });

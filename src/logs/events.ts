@@ -92,9 +92,13 @@ export const EVENTS = {
     level: "info",
     doc: "A quarantined file has changed and is back in its place.",
   },
+  "file.rescued": {
+    level: "warn",
+    doc: "Somebody wrote to the file in the moment of its removal; what he wrote is in a file of its own.",
+  },
   "file.opened-late": {
     level: "error",
-    doc: "Somebody opened the file for writing in the moment of its removal; what he wrote is lost.",
+    doc: "Somebody opened the file for writing in the moment of its removal; what he wrote is lost, or some of it.",
   },
   "file.planned": { level: "info", doc: "Dry run: what a sweep would do with the file." },
   "logs.unavailable": {

@@ -3,15 +3,14 @@ import { statfs } from "node:fs/promises";
 /** What kind of filesystem a directory lies in. */
 export interface Filesystem {
   readonly name: string;
-  /** Whether a read lease there means that nobody writes. */
-  readonly hasLeases: boolean;
+  /**
+   * What a read lease says there: `proof`, nobody writes; `hint`, nobody does who comes the same way,
+   * but another may; `none`, nothing, not even its refusal.
+   */
+  readonly leases: "proof" | "hint" | "none";
 }
 
-/**
- * Where a lease is worth something, by statfs(2)'s magic numbers (<linux/magic.h>). Elsewhere it is
- * not asked for: overlayfs and FUSE grant it although another layer may be written to, NFSv4 and
- * CIFS refuse it for reasons of their own.
- */
+/** Where a lease is a proof, by statfs(2)'s magic numbers (<linux/magic.h>). */
 const WITH_LEASES: ReadonlyMap<number, string> = new Map([
   [0xef53, "ext4"],
   [0x58465342, "xfs"],
@@ -19,9 +18,15 @@ const WITH_LEASES: ReadonlyMap<number, string> = new Map([
   [0x01021994, "tmpfs"],
 ]);
 
-/** Others that people have; only for their names. */
+/** Its leases know nothing of who writes to a layer itself; in containers hardly anybody does. */
+const WITH_HINTS: ReadonlyMap<number, string> = new Map([[0x794c7630, "overlayfs"]]);
+
+/**
+ * Others that people have; only for their names. Leases are not asked for there: FUSE grants them
+ * although the files may be written to elsewhere, NFSv4 and CIFS refuse them for reasons of their
+ * own.
+ */
 const WITHOUT_LEASES: ReadonlyMap<number, string> = new Map([
-  [0x794c7630, "overlayfs"],
   [0x65735546, "fuse"],
   [0x6969, "nfs"],
   [0xff534d42, "cifs"],
@@ -35,7 +40,9 @@ const WITHOUT_LEASES: ReadonlyMap<number, string> = new Map([
 /** The filesystem of an open directory. */
 export async function filesystemOf(fd: number): Promise<Filesystem> {
   const { type } = await statfs(`/proc/self/fd/${fd}`);
-  const leased = WITH_LEASES.get(type);
-  const name = leased ?? WITHOUT_LEASES.get(type) ?? `0x${type.toString(16)}`;
-  return { name, hasLeases: leased !== undefined };
+  const proof = WITH_LEASES.get(type);
+  if (proof !== undefined) return { name: proof, leases: "proof" };
+  const hint = WITH_HINTS.get(type);
+  if (hint !== undefined) return { name: hint, leases: "hint" };
+  return { name: WITHOUT_LEASES.get(type) ?? `0x${type.toString(16)}`, leases: "none" };
 }

@@ -4,9 +4,9 @@ import { renameExclusive } from "../lib/kernel.ts";
 import { Directories, type Directory } from "./directory.ts";
 import { type Entry, entryOf, pathText } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
-import { ASIDE_DIRECTORY, parseAside } from "./own-names.ts";
+import { ASIDE_DIRECTORY, activeKey, parseAside } from "./own-names.ts";
 import { join, split } from "./path-bytes.ts";
-import { type Asides, activeKey } from "./removal.ts";
+import type { Asides } from "./removal.ts";
 import { scan } from "./scan.ts";
 
 /** What a name of the agent's own turned out to be. */

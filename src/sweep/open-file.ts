@@ -15,15 +15,17 @@ export interface OpenFile extends AsyncDisposable {
   readonly file: FileHandle;
   /** Undefined: there is none to be had here, see `weakness`. */
   readonly lease: Lease | undefined;
-  /** Why no lease is held: the filesystem's name, or what the kernel answered. */
+  /** Why no lease is held, or why it is no proof: the filesystem's name, or the kernel's answer. */
   readonly weakness: string | undefined;
   readonly stats: BigIntStats;
 }
 
 export interface OpenContext {
   readonly directories: Directories;
-  /** Undefined: leases of this filesystem cannot be trusted. */
+  /** Undefined: leases of this filesystem say nothing. */
   readonly leases: LeaseKeeper | undefined;
+  /** False: a writer may come another way, so that more must be looked at than the lease. */
+  readonly isLeaseProof: boolean;
   /** Name of the filesystem, for `weakness`. */
   readonly filesystem: string;
 }
@@ -56,6 +58,7 @@ export async function openFile(
       return { kind: "kept", reason: "busy" };
     }
     if (wish?.kind === "held") lease = wish.lease;
+    const isProved = lease !== undefined && context.isLeaseProof;
     const weakness = wish?.kind === "refused" ? wish.code : context.filesystem;
     const stats = await file.stat({ bigint: true });
     const opened = { directory, file, lease };
@@ -63,7 +66,7 @@ export async function openFile(
       ...opened,
       name,
       stats,
-      weakness: lease === undefined ? weakness : undefined,
+      weakness: isProved ? undefined : weakness,
       [Symbol.asyncDispose]: () => close(opened.directory, opened.file, opened.lease),
     };
   } catch (error) {

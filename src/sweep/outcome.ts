@@ -13,8 +13,10 @@ export type Outcome =
       readonly uploadMs: number;
       /** The object was there already, under a key that names its content. */
       readonly wasStored: boolean;
-      /** Somebody opened it for writing in the moment of its removal: what he writes is lost. */
+      /** Somebody opened it for writing in the moment of its removal: what he writes is lost, or some. */
       readonly wasOpenedLate: boolean;
+      /** Where what he wrote is, or what of it could be saved, relative to the watched directory. */
+      readonly rescuedAs?: string;
     }
   /** Nothing is wrong, but it must stay for now. */
   | { readonly kind: "kept"; readonly reason: KeptReason; readonly key: string }

@@ -53,6 +53,11 @@ export function parseAside(name: Buffer): Aside | undefined {
   return { name: name.subarray(ASIDE_PREFIX_BYTES), isCut: sign === "~" };
 }
 
+/** How an aside is known among the active ones: by its name, which is random. */
+export function activeKey(name: Buffer): string {
+  return name.toString("latin1");
+}
+
 /** Whether the agent gave this name. */
 export function isOwnName(name: Buffer): boolean {
   return name.subarray(0, OWN.length).equals(OWN);

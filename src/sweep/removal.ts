@@ -1,13 +1,13 @@
 import { fstatSync, lstatSync, renameSync, unlinkSync } from "node:fs";
-import type { Clock } from "../lib/clock.ts";
 import { isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
 import type { Directory } from "./directory.ts";
 import { type Fingerprint, fingerprintOf, isSameContent, isSameFile } from "./fingerprint.ts";
 import type { OpenFile } from "./open-file.ts";
 import { failedHere, kept, type Outcome } from "./outcome.ts";
-import { asideName, isTooLongForAside } from "./own-names.ts";
+import { activeKey, asideName, isTooLongForAside } from "./own-names.ts";
 import { FileChangedError, hashContent } from "./read-file.ts";
+import { type Aftermath, type RescueContext, watchRemoved } from "./rescue.ts";
 
 /**
  * A writer whose open(2) had looked up the name before the file went aside has this long to arrive
@@ -24,11 +24,7 @@ export interface Asides {
   randomName(): Buffer;
 }
 
-export interface RemovalContext {
-  readonly asides: Asides;
-  readonly clock: Clock;
-  readonly cancel: AbortSignal;
-}
+export type RemovalContext = RescueContext;
 
 /** What was proved to be in the bucket. */
 export interface Proof {
@@ -55,8 +51,10 @@ interface Place {
  *    goes on.
  * 3. What stands aside is the file, and nothing that took its name in that moment.
  * 4. After ASIDE_MS nobody is on the way to it any longer.
- * 5. Nothing has changed: facts, name, lease (or, where there is none, the content's digest).
- * 6. It is unlinked. A lease that broke in this very moment is told.
+ * 5. Nothing has changed: facts, name, lease (and, where that is no proof, the content's digest).
+ * 6. It is unlinked.
+ * 7. A lease that breaks in this very moment is heard of, and what is written then is saved as a
+ *    file of its own: see `watchRemoved`.
  *
  * Steps 1 to 3 and 5 to 6 are synchronous: nothing of this process comes between them.
  * @returns that it is gone; else why it is still there, under its own name if that is free
@@ -85,23 +83,25 @@ export async function removeFile(
     lease?.setBeforeWriter(putBack);
     at.aside = goAside(home, proof.isOnLedger, context.asides);
     if (whatIsAt(at.aside, fingerprint) !== "it") return kept("changed", key);
+    const { ctimeNs } = factsOf(opened);
 
     await waitAside(opened, context);
-    if (lease === undefined && !(await hasSameContent(opened, proof, context.cancel))) {
+    if (opened.weakness !== undefined && !(await hasSameContent(opened, proof, context.cancel))) {
       return kept("changed", key);
     }
     const { aside } = at;
     if (aside === undefined || !isUnwritten(opened)) return kept("busy", key);
-    const now = fingerprintOf(fstatSync(opened.file.fd, { bigint: true }));
+    const now = factsOf(opened);
+    // Our rename is done, so its ctime stands still: whoever wrote and set the time back changed it.
+    if (now.ctimeNs !== ctimeNs) return kept("changed", key);
     if (!isSameContent(now, fingerprint) || whatIsAt(aside, fingerprint) !== "it") {
       return kept("changed", key);
     }
     if (!isUnwritten(opened)) return kept("busy", key);
     unlinkSync(aside.directory.at(aside.name));
-    const wasOpenedLate = !isUnwritten(opened);
     at.aside = undefined;
     context.asides.active.delete(activeKey(aside.name));
-    return { kind: "gone", wasOpenedLate };
+    return { kind: "gone", ...(await watchRemoved(opened, proof, context)) };
   } catch (error) {
     if (context.cancel.aborted) return kept("interrupted", key);
     if (lease?.broken.aborted === true) return kept("busy", key);
@@ -115,14 +115,16 @@ export async function removeFile(
 }
 
 /** What the removal came to when the file is gone. */
-export interface Gone {
+export interface Gone extends Aftermath {
   readonly kind: "gone";
-  /** Somebody opened it for writing in the very moment. */
-  readonly wasOpenedLate: boolean;
 }
 
 function isUnwritten({ lease }: OpenFile): boolean {
   return lease === undefined || lease.isHeld();
+}
+
+function factsOf({ file }: OpenFile): Fingerprint {
+  return fingerprintOf(fstatSync(file.fd, { bigint: true }));
 }
 
 function whatIsAt(
@@ -200,16 +202,11 @@ async function waitAside({ lease }: OpenFile, { clock, cancel }: RemovalContext)
   await clock.sleep(ASIDE_MS, signal);
 }
 
-/** Without a lease only the bytes can tell whether somebody wrote and set the time back. */
+/** Where no lease is a proof, only the bytes can tell whether somebody wrote and set the time back. */
 async function hasSameContent(
   opened: OpenFile,
   { fingerprint, sha256 }: Proof,
   cancel: AbortSignal,
 ): Promise<boolean> {
   return (await hashContent(opened.file, Number(fingerprint.bytes), cancel)) === sha256;
-}
-
-/** How an aside is known among the active ones: by its name, which is random. */
-export function activeKey(name: Buffer): string {
-  return name.toString("latin1");
 }

@@ -108,9 +108,9 @@ async function uploadOpen(
       if (fingerprint.bytes > MULTIPART_BYTES_MIN) {
         await context.states.forget(Buffer.from(context.root), entry.path);
       }
-      const { wasOpenedLate } = removal;
+      const { kind: _gone, ...aftermath } = removal;
       const bytes = Number(fingerprint.bytes);
-      return { kind: "removed", ...proved, bytes, uploadMs, wasOpenedLate };
+      return { kind: "removed", ...proved, bytes, uploadMs, ...aftermath };
     },
   };
 }

@@ -42,6 +42,7 @@ export async function openContext(
     root,
     directories,
     leases,
+    isLeaseProof: true,
     filesystem: "a filesystem",
     asides: { active: new Set(), directory: undefined, randomName: () => randomBytes(8) },
     ledger: Ledger.of(files[0], await files[0].load()),

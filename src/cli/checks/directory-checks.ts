@@ -52,7 +52,7 @@ export function directoryChecks(
     check("files", async () => treeVerdict(await surveyed())),
     check("filesystem", async () => filesystemVerdict(filesystem)),
     // Where leases are not trusted nobody asks for them.
-    ...(filesystem.hasLeases
+    ...(filesystem.leases === "proof"
       ? [
           check("lease", () => leaseVerdict(directories, clock)),
           check("others' files", async () => {
@@ -132,8 +132,8 @@ function treeVerdict(survey: Survey): Verdict {
   return ok(`${files}${isCut ? " or more" : ""} files, and all that were looked at can be taken`);
 }
 
-function filesystemVerdict({ name, hasLeases }: WatchedDirectory["filesystem"]): Verdict {
-  if (hasLeases) return ok(`${name}, where leases tell of writers`);
+function filesystemVerdict({ name, leases }: WatchedDirectory["filesystem"]): Verdict {
+  if (leases === "proof") return ok(`${name}, where leases tell of writers`);
   return warning(
     `${name}, where leases do not tell of all writers: age, unchanged facts and a second reading decide (weaker checks).`,
     "Take ext4, xfs, btrfs or tmpfs for the watched directory, or let producers write elsewhere and rename into it.",
