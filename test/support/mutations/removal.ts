@@ -234,6 +234,24 @@ export const REMOVAL_MUTATIONS: readonly Mutation[] = [
     foundBy: [RESCUE, "is in a file of its name again"],
   },
   {
+    name: "the lease is not held on to after the unlink",
+    file: "sweep/rescue.ts",
+    edits: [["  if (lease?.isHeld() !== false) await linger(lease, context);\n", ""]],
+    foundBy: [RESCUE, "is in a file of its name again"],
+  },
+  {
+    name: "one who comes while another one's writing is copied is not waited for",
+    file: "sweep/rescue.ts",
+    edits: [["const isLast = isWhole || ", "const isLast = copy !== undefined || isWhole || "]],
+    foundBy: [RESCUE, "another one comes while"],
+  },
+  {
+    name: "a lease that was given up takes the next one's of its descriptor",
+    file: "lib/leases.ts",
+    edits: [["        if (!isMine()) return;\n", ""]],
+    foundBy: [LEASES, "is nobody's"],
+  },
+  {
     name: "what is saved is not waited for until its writer has closed it",
     file: "sweep/rescue.ts",
     edits: [['    if (wish?.kind !== "busy" && ', "    if ("]],

@@ -10,8 +10,8 @@ const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
 /** What the tests of a copy of the project need. */
 const COPIED = ["src", "test", "tools", "package.json", "tsconfig.json"];
 
-/** A test of a mutated product may wait for what never comes; the healthy ones take a second. */
-const TEST_TIMEOUT_MS = 5_000;
+/** A test of a mutated product may wait for what never comes; the healthy ones take a second or two. */
+const TEST_TIMEOUT_MS = { healthy: 20_000, mutated: 5_000 } as const;
 const RUN_TIMEOUT_MS = 60_000;
 
 /** What became of some tests. */
@@ -39,16 +39,20 @@ export class Copy implements AsyncDisposable {
   }
 
   /**
-   * Runs tests of the product as it is.
+   * Runs tests of the copy as it is.
    * @param file below `test/`
    * @param parts those tests are run whose names contain one of these
    */
-  async run(file: string, parts: readonly string[]): Promise<TestRun> {
+  async run(
+    file: string,
+    parts: readonly string[],
+    state: keyof typeof TEST_TIMEOUT_MS = "healthy",
+  ): Promise<TestRun> {
     const { path } = this.#directory;
     const grep = parts.map((part) => RegExp.escape(part)).join("|");
     const args = [
       ...[join(path, "node_modules/mocha/bin/mocha.js"), "--exit", "--no-config"],
-      ...["--timeout", String(TEST_TIMEOUT_MS), "--grep", grep],
+      ...["--timeout", String(TEST_TIMEOUT_MS[state]), "--grep", grep],
       ...["--reporter", "tap", join(path, "test", file)],
     ];
     const options = { cwd: path, timeout: RUN_TIMEOUT_MS } as const;
@@ -80,7 +84,7 @@ export class Copy implements AsyncDisposable {
     await writeFile(path, mutate(source, mutation));
     try {
       const [test, part] = mutation.foundBy;
-      return await this.run(test, [part]);
+      return await this.run(test, [part], "mutated");
     } finally {
       await writeFile(path, source);
     }

@@ -5,6 +5,7 @@ const TRANSFER = "unit/sweep/transfer.test.ts";
 const LARGE = "unit/sweep/large-upload.test.ts";
 const STATES = "unit/sweep/upload-states.test.ts";
 const S3 = "unit/aws/s3.test.ts";
+const ORPHANS = "unit/sweep/orphans.test.ts";
 const PARTS = "unit/aws/s3-multipart.test.ts";
 
 /** What makes an answer of the store a proof, and what keeps objects from being overwritten. */
@@ -270,5 +271,65 @@ export const UPLOAD_MUTATIONS: readonly Mutation[] = [
       ["this.#inUse.has(name) || (await", "(await"],
     ],
     foundBy: [STATES, "never one that is under way"],
+  },
+  {
+    name: "uploads of another watched directory are ended as nobody's",
+    file: "sweep/sweep.ts",
+    edits: [["subject.root.toString() !== root", "false"]],
+    foundBy: [ORPHANS, "another watched directory"],
+  },
+  {
+    name: "an upload whose file cannot be looked at is ended as nobody's",
+    file: "sweep/still-stands.ts",
+    edits: [['return !isErrno(error, "ENOENT", "ENOTDIR", "ELOOP");', "return false;"]],
+    foundBy: [ORPHANS, "cannot be looked at"],
+  },
+  {
+    name: "an upload whose file stands as it was is ended as nobody's",
+    file: "sweep/still-stands.ts",
+    edits: [["return now.inode === file.inode", "return now.inode !== file.inode"]],
+    foundBy: [ORPHANS, "stands as it was"],
+  },
+  {
+    name: "the SDK sends a put again by itself",
+    file: "aws/clients.ts",
+    edits: [["maxAttempts: 1", "maxAttempts: 3"]],
+    foundBy: [S3, "SlowDown"],
+  },
+  {
+    name: "S3 is not told the checksum of an object",
+    file: "aws/s3.ts",
+    edits: [['      ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),\n', ""]],
+    foundBy: [S3, "signed, conditional"],
+  },
+  {
+    name: "a body is not signed",
+    file: "aws/s3-requests.ts",
+    edits: [['          "x-amz-content-sha256": sha256,\n', ""]],
+    foundBy: [S3, "signed, conditional"],
+  },
+  {
+    name: "a completion says no size",
+    file: "aws/s3-multipart.ts",
+    edits: [["    MpuObjectSize: bytes,\n", ""]],
+    foundBy: [PARTS, "signed and checked"],
+  },
+  {
+    name: "a completion says no checksum",
+    file: "aws/s3-multipart.ts",
+    edits: [["    ChecksumCRC32: crc32,\n    MpuObjectSize", "    MpuObjectSize"]],
+    foundBy: [PARTS, "signed and checked"],
+  },
+  {
+    name: "S3 is not told the checksum of a part",
+    file: "aws/s3-multipart.ts",
+    edits: [["      ChecksumCRC32: crc32,\n    });", "    });"]],
+    foundBy: [PARTS, "signed and checked"],
+  },
+  {
+    name: "a 412 is taken for a failure like any other",
+    file: "aws/s3.ts",
+    edits: [['if (reply.failure.kind === "exists")', "if (false)"]],
+    foundBy: [S3, "PreconditionFailed"],
   },
 ];
