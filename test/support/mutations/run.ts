@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtempDisposable, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtempDisposable, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +30,7 @@ export class Copy implements AsyncDisposable {
     for (const name of COPIED) {
       await cp(join(PROJECT, name), join(directory.path, name), { recursive: true });
     }
+    await mkdir(join(directory.path, "tmp"));
     await symlink(join(PROJECT, "node_modules"), join(directory.path, "node_modules"));
     return new Copy(directory);
   }
@@ -55,7 +56,9 @@ export class Copy implements AsyncDisposable {
       ...["--timeout", String(TEST_TIMEOUT_MS[state]), "--grep", grep],
       ...["--reporter", "tap", join(path, "test", file)],
     ];
-    const options = { cwd: path, timeout: RUN_TIMEOUT_MS } as const;
+    // What a test leaves behind that ends in the middle goes with the copy.
+    const env = { ...process.env, TMPDIR: join(path, "tmp") };
+    const options = { cwd: path, env, timeout: RUN_TIMEOUT_MS } as const;
     const { promise, resolve, reject } = Promise.withResolvers<TestRun>();
     const child = execFile(process.execPath, args, options, (_error, stdout, stderr) => {
       const { signalCode } = child;
