@@ -43,6 +43,8 @@ interface Options {
   readonly versioned?: boolean;
   /** Least bytes of a part that is not the last; S3's own 5 MiB by default. */
   readonly partBytesMin?: number;
+  /** How far its clock, as the answers tell it, is ahead of the host's; 0 by default. */
+  readonly aheadMs?: number;
   /** The same as calling `onPut` at once. */
   readonly onPut?: PutHook;
 }
@@ -73,6 +75,7 @@ export class FakeS3 implements AsyncDisposable {
     });
   });
   readonly #buckets: Buckets;
+  readonly #aheadMs: number;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** What hooks have thrown. It belongs to the test, not to the client: `stop` throws it. */
   readonly #failures: unknown[] = [];
@@ -85,6 +88,7 @@ export class FakeS3 implements AsyncDisposable {
 
   constructor(options: Options) {
     this.#buckets = new Buckets(options.buckets, options.versioned ?? false);
+    this.#aheadMs = options.aheadMs ?? 0;
     this.#hook = options.onPut;
     this.#multipart = {
       buckets: this.#buckets,
@@ -318,6 +322,7 @@ export class FakeS3 implements AsyncDisposable {
     // Set before the client can know of it, so that no test has to wait for it.
     record.answer = answer.status;
     response.writeHead(answer.status, {
+      date: new Date(Date.now() + this.#aheadMs).toUTCString(),
       ...answer.headers,
       "content-length": Buffer.byteLength(answer.body),
     });
