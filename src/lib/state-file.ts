@@ -15,6 +15,26 @@ export function isDiskTrouble(error: unknown): boolean {
 }
 
 /**
+ * Makes a directory, for its owner alone, and those above it, unless they are there. Node's own way
+ * says ENOENT where the disk is read-only, as if the path were wrong.
+ * @throws system errors
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const make = async () => {
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (!isErrno(error, "EEXIST")) throw error;
+    });
+  };
+  try {
+    await make();
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    await makeDirectory(dirname(path));
+    await make();
+  }
+}
+
+/**
  * A record log that may be out of order for a while: what cannot be written is the caller's to
  * bear, and each write tries again.
  */
@@ -113,7 +133,7 @@ export class StateFile {
   }
 
   async #openNow(): Promise<readonly unknown[]> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(this.path));
     const { log, records, damage } = await RecordLog.open(this.path, this.#format);
     this.#log = log;
     if (damage !== undefined) this.#onDamage(this.path, damage);

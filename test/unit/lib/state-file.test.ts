@@ -94,7 +94,7 @@ describe("a state file", () => {
       () => undefined,
       (error) => error.code,
     );
-    expect(code).to.equal("EEXIST");
+    expect(code).to.equal("ENOTDIR");
   });
 
   it("knows trouble of the disk from anything else", () => {

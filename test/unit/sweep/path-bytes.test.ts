@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { join, namesOf, split } from "../../../src/sweep/path-bytes.ts";
+import { join, leadsDown, namesOf, split } from "../../../src/sweep/path-bytes.ts";
 
 const name = fc
   .uint8Array({ minLength: 1, maxLength: 8 })
@@ -38,5 +38,20 @@ describe("paths as bytes", () => {
     expect(join(a, nothing)).to.deep.equal(a);
     expect(namesOf(nothing)).to.deep.equal([]);
     expect(split(nothing)).to.deep.equal({ directory: nothing, name: nothing });
+  });
+
+  it("lead down, unless they say otherwise", () => {
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 6 }), (all) => {
+        fc.pre(all.every((one) => ![".", ".."].includes(one.toString("latin1"))));
+        expect(leadsDown(pathOf(all))).to.equal(true);
+      }),
+    );
+    for (const path of ["", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/./b", "a\0b"]) {
+      expect(leadsDown(Buffer.from(path)), path).to.equal(false);
+    }
+    for (const path of ["...", "..a/.b", "..\n"]) {
+      expect(leadsDown(Buffer.from(path)), path).to.equal(true);
+    }
   });
 });
