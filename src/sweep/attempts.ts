@@ -8,7 +8,7 @@ import { escapePath } from "./escape-path.ts";
 export interface Attempt {
   /** Real path of the watched directory. */
   readonly root: string;
-  /** Relative to it, escaped. */
+  /** Where the file is, relative to it, escaped: two files that are called the same are two. */
   readonly path: string;
   readonly inode: string;
   /** Tells one state of a file from another: any change of it makes the file worth another try. */
@@ -69,7 +69,7 @@ export class Attempts {
 
   /** What is known of a file, if it has not changed since. */
   find(root: string, entry: Entry): Attempt | undefined {
-    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.at)));
     return attempt?.state === stateOf(entry) ? attempt : undefined;
   }
 
@@ -125,17 +125,18 @@ export class Attempts {
 
   /** Notes that a file was set aside. @param entry as it is now */
   quarantined(root: string, entry: Entry, attempt: Attempt): void {
+    this.#byPath.delete(keyOf(attempt.root, attempt.path));
     this.#set(root, entry, { ...attempt, isQuarantined: true });
   }
 
   /** The file is gone. */
   forget(root: string, entry: Entry): void {
-    if (this.#byPath.delete(keyOf(root, escapePath(entry.path)))) this.#isChanged = true;
+    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#isChanged = true;
   }
 
   /** The file is there as it was: it is not to be forgotten. */
   isThere(root: string, entry: Entry): void {
-    const key = keyOf(root, escapePath(entry.path));
+    const key = keyOf(root, escapePath(entry.at));
     if (this.#byPath.has(key)) this.#seen.add(key);
   }
 
@@ -162,7 +163,7 @@ export class Attempts {
 
   /** The same file under the same name, whatever state it was in. */
   #known(root: string, entry: Entry): Attempt | undefined {
-    const known = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    const known = this.#byPath.get(keyOf(root, escapePath(entry.at)));
     return known?.inode === String(entry.fingerprint.inode) ? known : undefined;
   }
 
@@ -171,7 +172,7 @@ export class Attempts {
     entry: Entry,
     rest: Omit<Attempt, "root" | "path" | "inode" | "state">,
   ): Attempt {
-    const path = escapePath(entry.path);
+    const path = escapePath(entry.at);
     const key = keyOf(root, path);
     const inode = String(entry.fingerprint.inode);
     const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };

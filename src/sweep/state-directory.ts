@@ -1,14 +1,12 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../lib/clock.ts";
 import { AgentError, configurationError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
 import { tryLock } from "../lib/kernel.ts";
 import type { DamagedLog } from "../lib/record-log.ts";
-import { isDiskTrouble, StateFile } from "../lib/state-file.ts";
+import { isDiskTrouble, makeDirectory, StateFile } from "../lib/state-file.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
-import { ATTEMPTS_FORMAT, Attempts } from "./attempts.ts";
-import { HOST_FORMAT, hostRecords, type LastSweep, readHost } from "./host-state.ts";
 import { LEDGER_FORMAT, Ledger } from "./ledger.ts";
 
 /** A state file that could not be read. */
@@ -158,7 +156,7 @@ export class StateDirectory implements AsyncDisposable {
 /** @returns the locked directory; undefined: the disk has no room to make it */
 async function openLocked(path: string): Promise<FileHandle | undefined> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (error) {
     if (isDiskTrouble(error)) return undefined;
     throw error;
