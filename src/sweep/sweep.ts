@@ -66,6 +66,8 @@ class Sweep {
   readonly #tally = new Tally();
   readonly #removals = new Set<Promise<void>>();
   readonly #places = new Places(OPEN_FILES_MAX);
+  /** Inodes of files with several names, one of which is under way. */
+  readonly #linked = new Set<bigint>();
   readonly #context: TransferContext & CandidateContext;
   #failures: { readonly entry: Entry; readonly attempt: Attempt }[] = [];
   #serviceFailures = 0;
@@ -109,21 +111,38 @@ class Sweep {
     const key = this.#options.policy.keyOf(entry);
     if (this.#options.stop.aborted) return this.#end(candidate, kept("interrupted", key));
     if (this.#tally.stoppedEarly !== undefined) return this.#end(candidate, kept("deferred", key));
+    if (!this.#takeInode(entry)) return this.#end(candidate, kept("changed", key));
     await this.#places.take();
     const result = await transfer(entry, this.#context);
     if (result.kind !== "uploaded") {
-      this.#places.giveBack();
+      this.#giveBack(entry);
       return this.#end(candidate, result);
     }
     const removal = result
       .remove()
       .catch((error: unknown): Outcome => failedHere("unexpected", error, key))
       .then((outcome) => {
-        this.#places.giveBack();
+        this.#giveBack(entry);
         this.#end(candidate, outcome);
       })
       .finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
+  }
+
+  /**
+   * Two names of one file must not go at once: each rename changes the ctime of both, so both would
+   * be taken for changed, in every sweep.
+   */
+  #takeInode({ fingerprint: { inode, links } }: Entry): boolean {
+    if (links === 1n) return true;
+    if (this.#linked.has(inode)) return false;
+    this.#linked.add(inode);
+    return true;
+  }
+
+  #giveBack({ fingerprint: { inode, links } }: Entry): void {
+    this.#places.giveBack();
+    if (links > 1n) this.#linked.delete(inode);
   }
 
   #end(candidate: Candidate, outcome: Outcome): void {

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  link,
   mkdtempDisposable,
   readdir,
   rename,
@@ -75,6 +76,14 @@ async function makePlace(files: number) {
 }
 
 describe("sweep", () => {
+  it("moves a file with several names, one name after the other", async () => {
+    await using place = await makePlace(1);
+    for (const name of ["g0", "g1"]) await link(`${place.root}/f0`, `${place.root}/${name}`);
+    for (let names = 3; names > 0; names -= 1) await place.run();
+    expect(await place.left()).to.eql([]);
+    expect([...place.store.objects.keys()].sort()).to.eql(["f0", "g0", "g1"]);
+  });
+
   it("moves every settled file, and finds nothing the next time", async () => {
     await using place = await makePlace(50);
     expect(await place.run()).to.include({
