@@ -7,6 +7,8 @@ import { tryLock } from "../lib/kernel.ts";
 import type { DamagedLog } from "../lib/record-log.ts";
 import { isDiskTrouble, makeDirectory, StateFile } from "../lib/state-file.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
+import { ATTEMPTS_FORMAT, Attempts } from "./attempts.ts";
+import { HOST_FORMAT, hostRecords, type LastSweep, readHost } from "./host-state.ts";
 import { LEDGER_FORMAT, Ledger } from "./ledger.ts";
 
 /** A state file that could not be read. */
