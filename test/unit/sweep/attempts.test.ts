@@ -33,9 +33,16 @@ const at = (now: number, random = 0.5) => ({ now, random: () => random });
 const namesIn = (attempts: Attempts) => [...attempts.list()].map(({ path }) => path);
 
 describe("attempts: pauses", () => {
+  it("the first failure has none: the next sweep tries again", async () => {
+    await using place = await makePlace();
+    const { dueAt } = place.attempts.failed(ROOT, fileEntry("a"), FAILURE, at(NOW, 1));
+    expect(dueAt).to.equal(NOW);
+  });
+
   it("double from one minute to six hours, between half and the whole of that", async () => {
     await using place = await makePlace();
     const entry = fileEntry("a");
+    place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
     for (const most of [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]) {
       for (const [random, share] of [
         [0, 0.5],
@@ -53,7 +60,8 @@ describe("attempts: pauses", () => {
   it("stay within bounds however often a file fails", async () => {
     await using place = await makePlace();
     const entry = fileEntry("a");
-    for (let count = 1; count < 2_000; count += 1) {
+    place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
+    for (let count = 2; count < 2_000; count += 1) {
       const { dueAt, failures } = place.attempts.failed(ROOT, entry, FAILURE, at(NOW, 0.99));
       expect(failures).to.equal(count);
       expect(dueAt - NOW).to.be.within(MINUTE / 2, 6 * HOUR);

@@ -31,16 +31,16 @@ async function ask(kind: string): Promise<unknown> {
 
 describe("filesystemOf", () => {
   it("trusts leases on tmpfs", async () => {
-    expect(await ask("tmpfs")).to.deep.equal({ name: "tmpfs", hasLeases: true });
+    expect(await ask("tmpfs")).to.deep.equal({ name: "tmpfs", leases: "proof" });
   });
 
-  it("does not trust them on overlayfs, although it grants them", async () => {
-    expect(await ask("overlay")).to.deep.equal({ name: "overlayfs", hasLeases: false });
+  it("takes them for a hint on overlayfs, although it grants them", async () => {
+    expect(await ask("overlay")).to.deep.equal({ name: "overlayfs", leases: "hint" });
   });
 
   it("does not trust them on what it does not know, and names its number", async () => {
     await using file = await open("/proc/self");
     // PROC_SUPER_MAGIC of <linux/magic.h>.
-    expect(await filesystemOf(file.fd)).to.deep.equal({ name: "0x9fa0", hasLeases: false });
+    expect(await filesystemOf(file.fd)).to.deep.equal({ name: "0x9fa0", leases: "none" });
   });
 });
