@@ -51,10 +51,10 @@ export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
 const SERVICE_FAILURES_MAX = 16;
 
 /** How many candidates are held in memory at once, a few hundred bytes each. */
-const WINDOW_MAX = 4_096;
+export const WINDOW_MAX = 4_096;
 
 /** Files that stand aside each hold a descriptor; Linux gives a service 1,024 or more of them. */
-const OPEN_FILES_MAX = 512;
+export const OPEN_FILES_MAX = 512;
 
 /** One pass over the watched directory: scan, decide, transfer, add up. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
@@ -109,10 +109,20 @@ class Sweep {
   async #begin(candidate: Candidate): Promise<void> {
     const { entry } = candidate;
     const key = this.#options.policy.keyOf(entry);
-    if (this.#options.stop.aborted) return this.#end(candidate, kept("interrupted", key));
-    if (this.#tally.stoppedEarly !== undefined) return this.#end(candidate, kept("deferred", key));
-    if (!this.#takeInode(entry)) return this.#end(candidate, kept("changed", key));
     await this.#places.take();
+    // Asked only now: much may have happened while it waited for a place.
+    const isDown = this.#tally.stoppedEarly !== undefined;
+    if (this.#options.stop.aborted || isDown) {
+      this.#places.giveBack();
+      return this.#end(
+        candidate,
+        kept(this.#options.stop.aborted ? "interrupted" : "deferred", key),
+      );
+    }
+    if (!this.#takeInode(entry)) {
+      this.#places.giveBack();
+      return this.#end(candidate, kept("changed", key));
+    }
     const result = await transfer(entry, this.#context);
     if (result.kind !== "uploaded") {
       this.#giveBack(entry);

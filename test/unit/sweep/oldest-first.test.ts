@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { type Dated, oldestFirst } from "../../../src/sweep/oldest-first.ts";
 import { collect } from "../../support/collect.ts";
+import { expectedOrder } from "../../support/expected-order.ts";
 
 interface Item extends Dated {
   readonly nth: number;
@@ -31,22 +32,6 @@ async function all(ages: readonly number[], windowMax: number): Promise<Item[]> 
 const ages = fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 60 });
 const windowMax = fc.integer({ min: 1, max: 20 });
 
-/** What the order is to be, told in the plainest way: all that are known, the right one out. */
-function expected(given: readonly number[], max: number): number[] {
-  const rest = given.map((changedAt, nth) => ({ nth, changedAt }));
-  const known: Item[] = [];
-  const order: number[] = [];
-  for (let taken = 1; rest.length + known.length > 0; taken += 1) {
-    known.push(...rest.splice(0, max - known.length));
-    const times = known.map(({ changedAt }) => changedAt);
-    const wanted = taken % 8 === 0 ? Math.max(...times) : Math.min(...times);
-    const at = times.indexOf(wanted);
-    order.push(known[at]?.changedAt ?? Number.NaN);
-    known.splice(at, 1);
-  }
-  return order;
-}
-
 describe("oldestFirst", () => {
   it("gives every item once", async () => {
     await fc.assert(
@@ -61,7 +46,7 @@ describe("oldestFirst", () => {
     await fc.assert(
       fc.asyncProperty(ages, windowMax, async (given, max) => {
         const order = (await all(given, max)).map(({ changedAt }) => changedAt);
-        expect(order).to.deep.equal(expected(given, max));
+        expect(order).to.deep.equal(expectedOrder(given, max));
       }),
     );
   });
