@@ -230,7 +230,7 @@ class Sweep {
         continue;
       }
       // What cannot be renamed cannot be set aside either.
-      const isDue = quarantineAfter > 0 && attempt.failures >= quarantineAfter;
+      const isDue = quarantineAfter > 0 && attempt.counted >= quarantineAfter;
       if (!isDue || attempt.reason === "not-removable") continue;
       const moved = await quarantine(entry, directories).catch(() => undefined);
       if (moved === undefined) continue;

@@ -43,17 +43,26 @@ describe("attempts: pauses", () => {
     await using place = await makePlace();
     const entry = fileEntry("a");
     place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
-    for (const most of [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]) {
-      for (const [random, share] of [
-        [0, 0.5],
-        [0.5, 0.75],
-        [1, 1],
-      ] as const) {
-        const { dueAt } = place.attempts.failed(ROOT, entry, FAILURE, at(NOW, random));
-        expect(dueAt - NOW, `${most} minutes`).to.equal(most * MINUTE * share);
-        const known = place.attempts.find(ROOT, entry);
-        if (random !== 1 && known !== undefined) place.attempts.uncount(known);
-      }
+    const shares = [
+      [0, 0.5],
+      [0.5, 0.75],
+      [1, 1],
+    ] as const;
+    for (const [index, most] of [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360].entries()) {
+      const [random, share] = shares[index % shares.length] ?? [0, 0.5];
+      const { dueAt } = place.attempts.failed(ROOT, entry, FAILURE, at(NOW, random));
+      expect(dueAt - NOW, `${most} minutes`).to.equal(most * MINUTE * share);
+    }
+  });
+
+  it("grow even where failures do not count, so that nobody is asked in vain at every sweep", async () => {
+    await using place = await makePlace();
+    const entry = fileEntry("a");
+    for (const most of [0, 1, 2, 4]) {
+      const attempt = place.attempts.failed(ROOT, entry, FAILURE, at(NOW, 1));
+      expect(attempt.dueAt - NOW).to.equal(most * MINUTE);
+      expect(attempt.counted).to.equal(1);
+      place.attempts.uncount(attempt);
     }
   });
 
@@ -169,8 +178,8 @@ describe("attempts: what is the same file", () => {
     const entry = fileEntry("a");
     const attempt = place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
     place.attempts.uncount(attempt);
-    expect(place.attempts.find(ROOT, entry)).to.deep.equal({ ...attempt, failures: 0 });
-    expect(place.attempts.failed(ROOT, entry, FAILURE, at(NOW)).failures).to.equal(1);
+    expect(place.attempts.find(ROOT, entry)).to.deep.equal({ ...attempt, counted: 0 });
+    expect(place.attempts.failed(ROOT, entry, FAILURE, at(NOW)).counted).to.equal(1);
     place.attempts.forget(ROOT, entry);
     place.attempts.uncount(attempt);
     expect(place.attempts.find(ROOT, entry)).to.equal(undefined);
@@ -287,6 +296,7 @@ describe("attempts: over sweeps and restarts", () => {
       state: "7:100:1000:2000",
       firstSeenAt: NOW,
       failures: 2,
+      counted: 2,
       reason: "AccessDenied",
       message: "no",
       dueAt: NOW,
