@@ -1,4 +1,5 @@
 import type { Verdict } from "./oracle.ts";
+import { printTable } from "./table.ts";
 
 const COLUMNS = [
   ...["family", "cases", "kills", "faults", "files", "bytes"],
@@ -43,12 +44,5 @@ export class FaultReport {
 
 /** Prints the table of a suite: one line for each family that has come to its end. */
 export function printReports(reports: readonly FaultReport[]): void {
-  const rows = [COLUMNS, ...reports.map(({ cells }) => cells)];
-  const widths = COLUMNS.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = rows.map((row) =>
-    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | "),
-  );
-  process.stdout.write(`\n${lines.join("\n")}\n`);
+  printTable([COLUMNS, ...reports.map(({ cells }) => cells)]);
 }

@@ -178,6 +178,15 @@ describe("the S3 store, in parts", () => {
     }
   });
 
+  it("a part's answer that carries no checksum is told as such", async () => {
+    await withFake(async (store, fake) => {
+      const uploadId = await create(store);
+      fake.onPut(() => ({ kind: "no-checksum" }));
+      const answer = await store.putPart(partOf(uploadId, 1));
+      expect(answer.kind === "stored" && "crc32" in answer && answer.crc32).to.equal(undefined);
+    });
+  });
+
   const completions: readonly [fault: Fault, expected: string][] = [
     [{ kind: "no-checksum" }, "stored undefined"],
     [{ kind: "error-200", code: "InternalError" }, "transient retryable service"],

@@ -154,6 +154,18 @@ describe("a large upload to a key that is taken", () => {
     expect(await place.upload(store, { mayOverwrite: true })).to.include({ key: KEY });
     expect(contents(store)).to.deep.equal({ [KEY]: true });
   });
+
+  it("never overwrites what stands under a content key", async () => {
+    const key = contentKey("x", sha256Of("a victim's content"));
+    await using place = await makePlace(CONTENT, key);
+    const store = new MemoryStore();
+    const own = contentKey(key, SHA256);
+    store.objects.set(own, Buffer.from("taken"));
+    const answer = await place.upload(store, { mayOverwrite: true });
+    expect(answer).to.include({ kind: "proved", key: own, wasStored: true });
+    expect(store.objects.get(own)?.toString()).to.equal("taken");
+  });
+
   it("a file named like a content's key goes to a content key of its own at once", async () => {
     const key = contentKey("x", sha256Of("a victim's content")) ?? "";
     await using place = await makePlace(CONTENT, key);
@@ -165,6 +177,18 @@ describe("a large upload to a key that is taken", () => {
 });
 
 describe("a large upload whose completion nobody can be sure of", () => {
+  it("has written down that a completion comes, before it is sent", async () => {
+    await using place = await makePlace(CONTENT);
+    const store = new MemoryStore();
+    const written: boolean[] = [];
+    store.onPut = async ({ operation }) => {
+      if (operation !== "CompleteMultipartUpload") return;
+      written.push(...(await place.states().list()).map(({ progress }) => progress.isCompleting));
+    };
+    await place.upload(store);
+    expect(written).to.deep.equal([true]);
+  });
+
   const table: readonly {
     readonly name: string;
     readonly replies: readonly Reply[];
@@ -413,6 +437,24 @@ describe("a large upload of a file that changes", () => {
     expect(store.objects.size).to.equal(0);
     expect(store.uploads.open.size).to.equal(0);
     expect(await place.upload(store)).to.include({ kind: "proved", key: KEY });
+  });
+
+  it("it changes between two sweeps, and no part was sent: its upload names another content", async () => {
+    await using place = await makePlace(CONTENT);
+    const store = new MemoryStore();
+    replying(store, "CompleteMultipartUpload", [DOWN, DOWN, DOWN]);
+    await place.upload(store);
+    const [found] = await place.states().list();
+    if (found === undefined) throw new Error("there is no state");
+    const { state } = await place.states().open(found.subject);
+    const uploadId = store.uploads.create(CONTENT_KEY);
+    await state.begin({ uploadId, key: CONTENT_KEY, sha256: SHA256 });
+    await state.close();
+    const { atime, mtime } = await stat(place.file);
+    await overwrite(place.file, PART_BYTES);
+    await utimes(place.file, atime, mtime);
+    expect(await failureOf(place.upload(store))).to.be.instanceOf(FileChangedError);
+    expect(store.objects.size).to.equal(0);
   });
 
   it("it changes between two sweeps: the old upload is ended and another begun", async () => {

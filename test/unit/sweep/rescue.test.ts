@@ -115,6 +115,20 @@ describe("a file that is opened for writing in the moment of its removal", () =>
     expect(place.context.leases?.size).to.equal(0);
   });
 
+  it("one that takes his time before he writes is waited for", async () => {
+    await using place = await makePlace();
+    const { script, order } = place;
+    script.lingers.push(() => order("open"));
+    script.looks.push(
+      async () => undefined,
+      async () => undefined,
+      () => order("write"),
+      () => order("close"),
+    );
+    expect(await place.run()).to.include({ kind: "removed", rescuedAs: "d/a", ...safe });
+    expect(await readFile(place.file, "utf8")).to.equal(`${CONTENT}late\n`);
+  });
+
   it("whoever took its name keeps it, and the next scan finds what was written", async () => {
     await using place = await makePlace();
     const { script, order } = place;

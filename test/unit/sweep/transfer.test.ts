@@ -332,6 +332,15 @@ describe("transfer: what strikes between the scan and the opening", () => {
     expect((await lstat(place.file)).isSymbolicLink()).to.equal(true);
   });
 
+  it("still open for writing: nothing is sent, nothing is removed", async () => {
+    await using place = await makePlace(LATE);
+    await using _ = await open(place.file, "r+");
+    const outcome = await place.run();
+    expect(outcome).to.deep.equal({ kind: "kept", reason: "busy", key: "d/a" });
+    expect(place.store.requests).to.have.length(0);
+    expect(await exists(place.file)).to.equal(true);
+  });
+
   it("vanished", async () => {
     await using place = await makePlace(LATE);
     const outcome = await place.run({}, () => rm(place.file));

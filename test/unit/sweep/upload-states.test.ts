@@ -13,10 +13,17 @@ import {
 import { expect } from "chai";
 import { RecordLog } from "../../../src/lib/record-log.ts";
 import { Directories, Directory } from "../../../src/sweep/directory.ts";
+import { contentKey } from "../../../src/sweep/object-key.ts";
 import { stillStands } from "../../../src/sweep/still-stands.ts";
 import type { UploadSubject } from "../../../src/sweep/upload-records.ts";
 import { contentOf, makePlace } from "../../support/large-files.ts";
-import { DESTINATION, MemoryStore, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
+import {
+  DESTINATION,
+  MemoryStore,
+  REFUSED,
+  SLOW_DOWN,
+  sha256Of,
+} from "../../support/memory-store.ts";
 
 const CONTENT = contentOf(4.5);
 const PARTS = 5;
@@ -185,6 +192,21 @@ describe("a state that is not what it should be", () => {
   }
 });
 
+describe("a state that names the file's own key, which looks like another content's", () => {
+  it("nothing is sent there", async () => {
+    const key = contentKey("x", "1".repeat(64));
+    await using place = await makePlace(CONTENT, key);
+    const store = new MemoryStore();
+    await uploadHalf(place, store);
+    const [found] = await place.states().list();
+    const { state } = await place.states().open(found?.subject ?? SUBJECT);
+    await state.begin({ uploadId: store.uploads.create(key), key, sha256: undefined });
+    await state.close();
+    expect(await place.upload(store)).to.include({ kind: "proved" });
+    expect([...store.objects.keys()]).to.deep.equal([contentKey(key, sha256Of(CONTENT))]);
+  });
+});
+
 describe("a folder of states that cannot be written", () => {
   it("the upload works, says so, and cannot go on after a restart", async () => {
     await using place = await makePlace(CONTENT);
@@ -210,6 +232,28 @@ describe("a folder of states that cannot be written", () => {
     };
     expect(await place.upload(store)).to.include({ kind: "proved" });
     expect(place.problems.map(({ kind }) => kind)).to.include("unwritable");
+  });
+
+  it("once another upload is begun: its parts never stand behind the name of the first one", async () => {
+    await using place = await makePlace(CONTENT);
+    const store = new MemoryStore();
+    await uploadHalf(place, store);
+    const [name = ""] = await place.stateFiles();
+    let completions = 0;
+    store.reply = ({ operation }) => {
+      if (operation !== "CompleteMultipartUpload") return "store";
+      completions += 1;
+      return completions === 1 ? "gone" : SLOW_DOWN;
+    };
+    let before = "";
+    store.onPut = async ({ operation }) => {
+      if (operation !== "CreateMultipartUpload") return;
+      before = await readFile(`${place.directory}/${name}`, "utf8");
+      await rename(place.directory, `${place.directory}-gone`);
+    };
+    await place.upload(store);
+    expect(partsSent(store)).to.equal(2 * PARTS);
+    expect(await readFile(`${place.directory}-gone/${name}`, "utf8")).to.equal(before);
   });
 });
 

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { renameSync, symlinkSync } from "node:fs";
 import { mkdir, mkdtempDisposable, realpath, rename, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
@@ -151,6 +152,25 @@ describe("openWatchedDirectory", () => {
     await rename(`${place.path}/spool`, `${place.path}/moved`);
     const error = await failureOf(openAt(place.path, "moved", ["moved"]));
     expect(error.exitCode).to.equal(4);
+  });
+
+  it("is not opened if a folder above it is swapped for a link after it was allowed", async () => {
+    await using place = await makePlace();
+    await mkdir(`${place.path}/other/in`);
+    const error = await failureOf(
+      openWatchedDirectory({
+        directory: "spool/in",
+        workingDirectory: place.path,
+        isReadOnly: false,
+        get allowedRoots() {
+          renameSync(`${place.path}/spool`, `${place.path}/moved`);
+          symlinkSync(`${place.path}/other`, `${place.path}/spool`);
+          return ["/"];
+        },
+      }),
+    );
+    expect(error.exitCode).to.equal(2);
+    expect(error.message).to.contain("is not a directory");
   });
 
   it("must be writable, unless it is only to be read", async () => {
