@@ -10,7 +10,10 @@ const CASES_AT_ONCE = 4;
 
 /** Makes a host whose bucket is in a fake S3 of its own. */
 export async function makeHostWithFakeS3(
-  options: { readonly parameters?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly parameters?: Readonly<Record<string, string>>;
+    readonly directory?: string;
+  } = {},
 ): Promise<FaultHost & { readonly s3: FakeS3 }> {
   await using stack = new AsyncDisposableStack();
   const s3 = stack.use(await startFakeS3({ buckets: [BUCKET] }));

@@ -41,10 +41,11 @@ export interface FaultHost extends AsyncDisposable {
   /**
    * One sweep of the agent to its end.
    * @param plan what happens in it; left out: nothing, and the agent runs without the hook
+   * @param through a command that starts another one, such as `["prlimit", "--nofile=64"]`
    */
-  sweep(plan?: HostPlan): Promise<Sweep>;
+  sweep(plan?: HostPlan, through?: readonly string[]): Promise<Sweep>;
   /** The same, for a test that wants to kill it. */
-  start(plan?: HostPlan): RunningSweep;
+  start(plan?: HostPlan, through?: readonly string[]): RunningSweep;
   /** The steps of a sweep, which is done. */
   trace(plan?: HostPlan): Promise<readonly TracedStep[]>;
   verify(): Promise<Verdict>;
@@ -61,6 +62,7 @@ export interface Unfinished extends AsyncDisposable {
 
 /** A sweep under way. */
 export interface RunningSweep {
+  readonly pid: number;
   /** SIGKILL. */
   kill(): void;
   readonly ended: Promise<Sweep>;
@@ -128,13 +130,14 @@ export async function makeFaultHost(options: {
   const oracle = new Oracle();
   const owned = stack.move();
 
-  function start(plan?: HostPlan): RunningSweep {
-    const { powerLoss: names, ...rest } = plan ?? {};
+  function start(plan?: HostPlan, through: readonly string[] = []): RunningSweep {
+    const { powerLoss: names, ...others } = plan ?? {};
     const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
-    const full: FaultPlan = { under: [watched, state], ...rest, ...powerLoss };
+    const full: FaultPlan = { under: [watched, state], ...others, ...powerLoss };
     const hook = plan === undefined ? [] : HOOK_ARGUMENTS;
     const args = [...hook, program, "sweep", "--json", "--config", bootstrap];
-    const child = spawn(process.execPath, args, {
+    const [command, ...rest] = [...through, process.execPath, ...args] as [string, ...string[]];
+    const child = spawn(command, rest, {
       cwd: folder,
       env: { ...env, ...planEnvironment(full) },
       stdio: ["ignore", "pipe", "pipe"],
@@ -147,9 +150,9 @@ export async function makeFaultHost(options: {
       const whole = stdout.slice(0, stdout.lastIndexOf("\n") + 1);
       return { exitCode, killedBy, stdout, stderr, records: recordsOf(whole), plan };
     };
-    return { kill: () => void child.kill("SIGKILL"), ended: end() };
+    return { pid: child.pid ?? 0, kill: () => void child.kill("SIGKILL"), ended: end() };
   }
-  const sweep = (plan?: HostPlan) => start(plan).ended;
+  const sweep = (...about: Parameters<typeof start>) => start(...about).ended;
 
   return {
     folder,
