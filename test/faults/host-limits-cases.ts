@@ -204,7 +204,7 @@ export const HOST_CASES: Readonly<Record<string, HostCase>> = {
 
   "few descriptors": {
     async run() {
-      await using host = await makeHostWithFakeS3({ parameters: { concurrency: "64" } });
+      await using host = await makeHostWithFakeS3({ parameters: { concurrency: "8" } });
       const problems: string[] = [];
       for (const descriptors of DESCRIPTORS) {
         await produceFiles(host, FILES_FOR_DESCRIPTORS);

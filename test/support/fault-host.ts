@@ -1,6 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtempDisposable, open, readFile, realpath, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtempDisposable,
+  open,
+  readFile,
+  realpath,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -36,6 +44,8 @@ export interface FaultHost extends AsyncDisposable {
   readonly oracle: Oracle;
   /** A producer writes a file, which is settled at once. @param name may have folders in it */
   produce(name: string, content: string | Buffer): Promise<string>;
+  /** A producer removes a file of its own. What was in it is `abandoned` by whoever asks for it. */
+  remove(name: string): Promise<void>;
   /** A producer begins to write a file and has it open until `finish`; all of it is in `content`. */
   begin(name: string, content: string): Promise<Unfinished>;
   /**
@@ -169,6 +179,7 @@ export async function makeFaultHost(options: {
       oracle.closed(path, content);
       return path;
     },
+    remove: (name) => unlink(join(watched, name)),
     async begin(name, content) {
       const path = join(watched, name);
       await mkdir(dirname(path), { recursive: true });
