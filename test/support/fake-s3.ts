@@ -45,6 +45,8 @@ interface Options {
   readonly partBytesMin?: number;
   /** How far its clock, as the answers tell it, is ahead of the host's; 0 by default. */
   readonly aheadMs?: number;
+  /** Of larger bodies only size and checksums are kept; 16 MiB by default. */
+  readonly contentBytesMax?: number;
   /** The same as calling `onPut` at once. */
   readonly onPut?: PutHook;
 }
@@ -83,6 +85,7 @@ export class FakeS3 implements AsyncDisposable {
   readonly #multipart: MultipartContext;
   /** How many requests there were for the same. */
   readonly #attempts = new Map<string, number>();
+  readonly #contentBytesMax: number | undefined;
   #hook: PutHook | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -90,6 +93,7 @@ export class FakeS3 implements AsyncDisposable {
     this.#buckets = new Buckets(options.buckets, options.versioned ?? false);
     this.#aheadMs = options.aheadMs ?? 0;
     this.#hook = options.onPut;
+    this.#contentBytesMax = options.contentBytesMax;
     this.#multipart = {
       buckets: this.#buckets,
       uploads: this.#uploads,
@@ -207,11 +211,12 @@ export class FakeS3 implements AsyncDisposable {
       return this.#send(record, response, refusalAnswer(refused, request, { connection: "close" }));
     }
     const bytesMax = fault?.kind === "reset-during" ? fault.afterBytes : Number.POSITIVE_INFINITY;
-    const body = await readBody(request, (size) => {
+    const onBytes = (size: number) => {
       record.bytes = size;
       this.#changes.emit("change");
       return size < bytesMax;
-    });
+    };
+    const body = await readBody(request, onBytes, this.#contentBytesMax);
     if (body === undefined || fault?.kind === "reset-during") return reset(request);
     this.#advance(record, "read");
 

@@ -160,6 +160,7 @@ export async function play(rounds: readonly Round[]): Promise<Played> {
       if (isYoung) problems.add(`uploaded before it had settled: ${key}`);
       return answers.next().value ?? "store";
     };
+    writers.beginSweep();
     await run();
     // As the agent does when it writes down what a sweep came to.
     steady.anchor();

@@ -63,6 +63,8 @@ export class RandomWriters {
   readonly #removed = new Set<bigint>();
   /** SHA-256 of a content to the time that its file says of itself, in milliseconds. */
   readonly #changedAt = new Map<string, number>();
+  /** The earliest of these since the sweep began. */
+  #earliestAt = new Map<string, number>();
   #contents = 0;
   #names = 0;
   #queue: Promise<void> = Promise.resolve();
@@ -73,9 +75,17 @@ export class RandomWriters {
     this.#away = away;
   }
 
-  /** When a content was written, or what its file's time was set to, if that is later. */
+  /** A sweep begins. */
+  beginSweep(): void {
+    this.#earliestAt = new Map(this.#changedAt);
+  }
+
+  /**
+   * When a content was written, or what its file's time was set to, if that is later. If that has
+   * changed since the sweep began, the agent may have looked before.
+   */
   changedAt(sha256: string): number | undefined {
-    return this.#changedAt.get(sha256);
+    return this.#earliestAt.get(sha256);
   }
 
   /** Does one thing after the other, whoever asks. */
@@ -194,7 +204,7 @@ export class RandomWriters {
     const content = readRegular(path);
     const at = Date.now() + ms;
     utimesSync(path, at / 1_000, at / 1_000);
-    if (content !== undefined) this.#changedAt.set(sha256Of(content), Math.max(Date.now(), at));
+    if (content !== undefined) this.#setChanged(sha256Of(content), Math.max(Date.now(), at));
   }
 
   #delete(path: string): void {
@@ -236,7 +246,12 @@ export class RandomWriters {
 
   #close(content: string): void {
     this.oracle.closed("any", content);
-    this.#changedAt.set(sha256Of(content), Date.now());
+    this.#setChanged(sha256Of(content), Date.now());
+  }
+
+  #setChanged(sha256: string, at: number): void {
+    this.#changedAt.set(sha256, at);
+    this.#earliestAt.set(sha256, Math.min(at, this.#earliestAt.get(sha256) ?? at));
   }
 
   /** What was never whole stays what nobody has closed. */
