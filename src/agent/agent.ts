@@ -35,6 +35,9 @@ const FLUSH_MS_MAX = 10_000;
 /** Memory for the parts of large files, of all that are under way together. */
 const PART_BYTES_HELD_MAX = 64 * 2 ** 20;
 
+/** NTP keeps clocks within a second; S3 refuses what is signed 15 minutes off. */
+const SKEW_TOLD_MS = 60_000;
+
 /** What an agent is made of; everything that differs between a host, a person's terminal and a test. */
 export interface AgentOptions {
   readonly bootstrap: Bootstrap;
@@ -272,7 +275,7 @@ export class Agent {
       this.logger.log("state.unwritable", { route: ROUTE, message: stateProblem });
     }
     const offsetMs = this.#clients.clockOffsetMs();
-    if (offsetMs !== 0) {
+    if (Math.abs(offsetMs) >= SKEW_TOLD_MS) {
       this.logger.log("clock.skewed", { offsetSeconds: Math.round(offsetMs / 1_000) });
     }
     if (filesWeak > 0) {

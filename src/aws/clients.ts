@@ -12,8 +12,8 @@ export interface AwsClients {
   readonly ssm: SSMClient;
   readonly logs: CloudWatchLogsClient;
   /**
-   * How far the host's clock is behind S3's, in milliseconds, as S3 has told when it refused a
-   * request for it; 0 until then. Requests are signed with S3's time from then on.
+   * How far the host's clock is behind S3's, in milliseconds, as S3's answers tell; 0 until then.
+   * Requests are signed with S3's time from then on.
    */
   clockOffsetMs(): number;
   /** Closes all connections. */

@@ -4,7 +4,7 @@ import { holdsReadLease, type LeaseAnswer, releaseLease, takeReadLease } from ".
 export interface Lease {
   /** Asks the kernel: nobody can have written to the file since the lease was taken. */
   isHeld(): boolean;
-  /** Aborts when somebody opens the file for writing. */
+  /** Aborts when somebody opens the file for writing. The reason's cause is what the action threw. */
   readonly broken: AbortSignal;
   /**
    * What must be done before the writer may go on, such as giving the file its name back. It runs
@@ -33,7 +33,7 @@ interface Held {
  * - A SIGIO does not say which lease it is about and several become one, so each time all leases
  *   are asked for.
  * - When a lease breaks, its action is done first and the lease is given up then, whatever the
- *   action does: the writer is never left waiting for the kernel's 45 seconds.
+ *   action does: no writer, of this file or another, is left waiting for the kernel's 45 seconds.
  */
 export class LeaseKeeper implements Disposable {
   readonly #held = new Map<number, Held>();
@@ -80,12 +80,14 @@ export class LeaseKeeper implements Disposable {
     for (const held of [...this.#held.values()]) {
       if (holdsReadLease(held.fd)) continue;
       this.#held.delete(held.fd);
+      let cause: unknown;
       try {
         held.beforeWriter?.();
-      } finally {
-        releaseLease(held.fd);
-        held.breaking.abort(new Error("somebody opened the file for writing"));
+      } catch (error) {
+        cause = error;
       }
+      releaseLease(held.fd);
+      held.breaking.abort(new Error("somebody opened the file for writing", { cause }));
     }
   }
 }

@@ -39,8 +39,8 @@ interface Waiting {
  * in eight hexadecimal digits, a space, and the JSON; the first one names the format. INVARIANTS:
  *
  * - `append` resolves only when the record is on disk; records that come together share one sync.
- * - Lines are written behind the last one that was synced, so a write that failed half-way leaves
- *   nothing in the middle: the next one goes over it.
+ * - Lines are written behind the last one that was synced, and a write that failed half-way is cut
+ *   off: it leaves nothing in the middle, and none of its records comes back.
  * - A torn last line was never acknowledged and is cut off. Anything else that cannot be read is
  *   set aside under another name, never deleted, and the whole records are kept.
  */
@@ -62,12 +62,13 @@ export class RecordLog {
     const content = await readIfThere(path);
     const read = content === undefined ? undefined : parseLog(content, format);
     let damage: DamagedLog | undefined;
-    if (read?.reason !== undefined) {
-      damage = { reason: read.reason, setAsideAs: await setAside(path) };
-    }
+    const reason = read?.reason;
     const records = read?.records ?? [];
-    if (read === undefined || damage !== undefined) {
-      await writeFileAtomically(path, textOf(format, records));
+    if (read === undefined || reason !== undefined) {
+      // On a full disk this fails before anything was moved: the damaged file stays in its place.
+      await writeFileAtomically(path, textOf(format, records), async () => {
+        if (reason !== undefined) damage = { reason, setAsideAs: await setAside(path) };
+      });
     }
     const file = await open(path, "r+");
     const log = new RecordLog(path, format, file);
@@ -147,6 +148,8 @@ export class RecordLog {
         this.#bytes += bytes.length;
         for (const { resolve } of batch) resolve();
       } catch (error) {
+        // If it cannot be cut off now, the next line goes over it.
+        await this.#file.truncate(this.#bytes).catch(() => undefined);
         for (const { reject } of batch) reject(error);
       }
     }

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { errnoOf, isErrno, messageOf } from "./errors.ts";
 import { type DamagedLog, parseLog, type RecordFormat, RecordLog } from "./record-log.ts";
 
@@ -14,6 +15,26 @@ export function isDiskTrouble(error: unknown): boolean {
 }
 
 /**
+ * Makes a directory, for its owner alone, and those above it, unless they are there. Node's own way
+ * says ENOENT where the disk is read-only, as if the path were wrong.
+ * @throws system errors
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const make = async () => {
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (!isErrno(error, "EEXIST")) throw error;
+    });
+  };
+  try {
+    await make();
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    await makeDirectory(dirname(path));
+    await make();
+  }
+}
+
+/**
  * A record log that may be out of order for a while: what cannot be written is the caller's to
  * bear, and each write tries again.
  */
@@ -22,6 +43,7 @@ export class StateFile {
   readonly #format: RecordFormat;
   readonly #onDamage: (path: string, damage: DamagedLog) => void;
   #log: RecordLog | undefined;
+  #opening: Promise<readonly unknown[]> | undefined;
   #problem: string | undefined;
 
   /** @param onDamage hears of a file that could not be read and was set aside */
@@ -46,7 +68,7 @@ export class StateFile {
   }
 
   /**
-   * Opens the file, or makes it. On a disk in trouble it gives what can be read.
+   * Opens the file, or makes it and its directory. On a disk in trouble it gives what can be read.
    * @throws system errors that are no trouble of the disk
    */
   async load(): Promise<readonly unknown[]> {
@@ -102,7 +124,16 @@ export class StateFile {
     }
   }
 
-  async #open(): Promise<readonly unknown[]> {
+  /** Those who come together must not open it each for himself. */
+  #open(): Promise<readonly unknown[]> {
+    this.#opening ??= this.#openNow().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openNow(): Promise<readonly unknown[]> {
+    await makeDirectory(dirname(this.path));
     const { log, records, damage } = await RecordLog.open(this.path, this.#format);
     this.#log = log;
     if (damage !== undefined) this.#onDamage(this.path, damage);

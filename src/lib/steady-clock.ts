@@ -35,8 +35,8 @@ export class SteadyClock {
     const bootMs = clock.boottime();
     this.#offsetMs = clock.now() - bootMs;
     this.#steadySinceBootMs = bootMs;
-    const isSameBoot = anchor?.bootId === bootId;
-    if (isSameBoot && anchor.steadySinceBootMs <= bootMs && this.#isNear(anchor.offsetMs)) {
+    // If the clock was set in between, the first look finds it so.
+    if (anchor?.bootId === bootId && anchor.steadySinceBootMs <= bootMs) {
       this.#offsetMs = anchor.offsetMs;
       this.#steadySinceBootMs = anchor.steadySinceBootMs;
     }
@@ -65,9 +65,5 @@ export class SteadyClock {
       offsetMs: this.#offsetMs,
       steadySinceBootMs: this.#steadySinceBootMs,
     };
-  }
-
-  #isNear(offsetMs: number): boolean {
-    return Math.abs(offsetMs - this.#offsetMs) <= OFFSET_TOLERANCE_MS;
   }
 }

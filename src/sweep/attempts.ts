@@ -8,15 +8,17 @@ import { escapePath } from "./escape-path.ts";
 export interface Attempt {
   /** Real path of the watched directory. */
   readonly root: string;
-  /** Relative to it, escaped. */
+  /** Where the file is, relative to it, escaped: two files that are called the same are two. */
   readonly path: string;
   readonly inode: string;
   /** Tells one state of a file from another: any change of it makes the file worth another try. */
   readonly state: string;
   /** When it was first seen and did not go, in wall-clock milliseconds. */
   readonly firstSeenAt: number;
-  /** How often it failed in this state, counted while others succeeded. */
+  /** How often it failed in this state. */
   readonly failures: number;
+  /** Of these, those in sweeps in which others succeeded: the fault was its own. */
+  readonly counted: number;
   /** Of the last failure; empty: it has never failed, only waited. */
   readonly reason: string;
   readonly message: string;
@@ -32,7 +34,7 @@ export const ATTEMPTS_MAX = 4_096;
 const BACKOFF_BASE_MS = 60_000;
 const BACKOFF_CAP_MS = 6 * 3_600_000;
 
-const NEVER_FAILED = { failures: 0, reason: "", message: "", dueAt: 0 } as const;
+const NEVER_FAILED = { failures: 0, counted: 0, reason: "", message: "", dueAt: 0 } as const;
 
 /**
  * Remembers the files that wait or fail, over restarts too: how long they have been there, how
@@ -69,7 +71,7 @@ export class Attempts {
 
   /** What is known of a file, if it has not changed since. */
   find(root: string, entry: Entry): Attempt | undefined {
-    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.at)));
     return attempt?.state === stateOf(entry) ? attempt : undefined;
   }
 
@@ -88,8 +90,9 @@ export class Attempts {
    */
   waits(root: string, entry: Entry, now: number): number {
     const firstSeenAt = this.#known(root, entry)?.firstSeenAt ?? now;
-    const { failures, reason, message, dueAt } = this.find(root, entry) ?? NEVER_FAILED;
-    this.#set(root, entry, { firstSeenAt, failures, reason, message, dueAt, isQuarantined: false });
+    const { failures, counted, reason, message, dueAt } = this.find(root, entry) ?? NEVER_FAILED;
+    const failed = { failures, counted, reason, message, dueAt };
+    this.#set(root, entry, { firstSeenAt, ...failed, isQuarantined: false });
     return now - firstSeenAt;
   }
 
@@ -104,38 +107,41 @@ export class Attempts {
     { now, random }: { readonly now: number; readonly random: Random },
   ): Attempt {
     const known = this.#known(root, entry);
-    const failures = (this.find(root, entry)?.failures ?? 0) + 1;
+    const before = this.find(root, entry);
+    const failures = (before?.failures ?? 0) + 1;
     const doubled = BACKOFF_BASE_MS * 2 ** Math.min(failures - 2, 30);
     const range = failures === 1 ? 0 : Math.min(BACKOFF_CAP_MS, doubled);
     return this.#set(root, entry, {
       firstSeenAt: known?.firstSeenAt ?? now,
       failures,
+      counted: (before?.counted ?? 0) + 1,
       ...failure,
       dueAt: now + Math.round((range / 2) * (1 + random())),
       isQuarantined: false,
     });
   }
 
-  /** Failures count only while others succeed: takes back what was counted in a sweep without. */
+  /** Failures count against a file only while others succeed: takes back one of a sweep without. */
   uncount(attempt: Attempt): void {
     const key = keyOf(attempt.root, attempt.path);
     const known = this.#byPath.get(key);
-    if (known !== undefined) this.#byPath.set(key, { ...known, failures: known.failures - 1 });
+    if (known !== undefined) this.#byPath.set(key, { ...known, counted: known.counted - 1 });
   }
 
   /** Notes that a file was set aside. @param entry as it is now */
   quarantined(root: string, entry: Entry, attempt: Attempt): void {
+    this.#byPath.delete(keyOf(attempt.root, attempt.path));
     this.#set(root, entry, { ...attempt, isQuarantined: true });
   }
 
   /** The file is gone. */
   forget(root: string, entry: Entry): void {
-    if (this.#byPath.delete(keyOf(root, escapePath(entry.path)))) this.#isChanged = true;
+    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#isChanged = true;
   }
 
   /** The file is there as it was: it is not to be forgotten. */
   isThere(root: string, entry: Entry): void {
-    const key = keyOf(root, escapePath(entry.path));
+    const key = keyOf(root, escapePath(entry.at));
     if (this.#byPath.has(key)) this.#seen.add(key);
   }
 
@@ -162,7 +168,7 @@ export class Attempts {
 
   /** The same file under the same name, whatever state it was in. */
   #known(root: string, entry: Entry): Attempt | undefined {
-    const known = this.#byPath.get(keyOf(root, escapePath(entry.path)));
+    const known = this.#byPath.get(keyOf(root, escapePath(entry.at)));
     return known?.inode === String(entry.fingerprint.inode) ? known : undefined;
   }
 
@@ -171,7 +177,7 @@ export class Attempts {
     entry: Entry,
     rest: Omit<Attempt, "root" | "path" | "inode" | "state">,
   ): Attempt {
-    const path = escapePath(entry.path);
+    const path = escapePath(entry.at);
     const key = keyOf(root, path);
     const inode = String(entry.fingerprint.inode);
     const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };
@@ -202,7 +208,7 @@ function fromRecord(record: unknown): Attempt | undefined {
   const isNumber = (name: string) => Number.isFinite(attempt[name]);
   const isWhole =
     ["root", "path", "inode", "state", "reason", "message"].every(isText) &&
-    ["firstSeenAt", "failures", "dueAt"].every(isNumber) &&
+    ["firstSeenAt", "failures", "counted", "dueAt"].every(isNumber) &&
     typeof attempt["isQuarantined"] === "boolean";
   return isWhole ? (record as Attempt) : undefined;
 }

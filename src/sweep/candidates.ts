@@ -113,11 +113,12 @@ async function fromOwnName(
   restored: Set<string>,
 ): Promise<Entry | undefined> {
   const own = readOwnName(found, context);
-  if (own.kind !== "leftover") {
-    // Everything else that begins so is the agent's own, or pretends to be.
-    if (found.type !== "file") decideOn(found, context);
-    return undefined;
+  if (own.kind === "pretender") {
+    const reason = found.type === "file" ? "reserved-name" : "not-regular";
+    context.observer.onDecided(found, { action: "ignore", reason });
+    context.tally.filesIgnored += 1;
   }
+  if (own.kind !== "leftover") return undefined;
   const { entry } = own;
   if (context.isDryRun) return entry;
   try {

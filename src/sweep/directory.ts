@@ -122,7 +122,7 @@ export class Directory {
 }
 
 /** So many directories stay open for the next file in them. */
-const CACHED_MAX = 32;
+export const CACHED_MAX = 32;
 
 /** Opens directories below the watched one, name by name, and keeps those last used. */
 export class Directories implements AsyncDisposable {
@@ -178,14 +178,15 @@ export class Directories implements AsyncDisposable {
     const directory = await parent.openChild(name);
     const key = directory.path.toString("latin1");
     // Somebody else may have opened it meanwhile; one is enough.
-    const [first] = this.#cached.keys();
     const superseded = this.#cached.get(key);
+    this.#cached.delete(key);
     this.#cached.set(key, directory);
     directory.hold();
     await superseded?.release();
-    if (this.#cached.size > CACHED_MAX && first !== undefined) {
-      const oldest = this.#cached.get(first);
-      this.#cached.delete(first);
+    // Looked for only now: others open and evict while this one waits.
+    while (this.#cached.size > CACHED_MAX) {
+      const [[path, oldest] = []] = this.#cached;
+      this.#cached.delete(path ?? "");
       await oldest?.release();
     }
     return directory;

@@ -1,6 +1,7 @@
 import type { StateFile } from "../lib/state-file.ts";
 import { escapePath, unescapePath } from "./escape-path.ts";
 import type { Fingerprint } from "./fingerprint.ts";
+import { leadsDown } from "./path-bytes.ts";
 
 /** A file whose bytes S3 has acknowledged, and which is still on disk as far as is known. */
 export interface Uploaded {
@@ -61,7 +62,7 @@ export class Ledger {
     root: string,
     facts: Pick<Fingerprint, "inode" | "bytes" | "mtimeNs">,
   ): Uploaded | undefined {
-    return this.#uploaded.get(keyOf({ root, ...facts }));
+    return this.#uploaded.get(keyOf({ ...facts, root }));
   }
 
   /** All files known to be uploaded and not removed. */
@@ -137,10 +138,11 @@ function fromRecord(record: object): Uploaded | undefined {
     [inode, bytes, mtimeNs].every((number) => /^-?\d{1,30}$/.test(number ?? "")) &&
     /^[0-9a-f]{64}$/.test(text("sha256")) &&
     ["root", "path", "bucket", "key"].every((name) => text(name) !== "");
-  if (!isWhole) return undefined;
+  const path = unescapePath(text("path"));
+  if (!isWhole || !leadsDown(path)) return undefined;
   return {
     root: text("root"),
-    path: unescapePath(text("path")),
+    path,
     inode: BigInt(inode ?? 0),
     bytes: BigInt(bytes ?? 0),
     mtimeNs: BigInt(mtimeNs ?? 0),

@@ -1,18 +1,20 @@
 import { lstat } from "node:fs/promises";
-import { isErrno } from "../lib/errors.ts";
+import { errnoOf, isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
-import { Directories, type Directory } from "./directory.ts";
+import { Directories, type Directory, OtherMountError } from "./directory.ts";
 import { type Entry, entryOf, pathText } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import { ASIDE_DIRECTORY, activeKey, parseAside } from "./own-names.ts";
-import { join, split } from "./path-bytes.ts";
+import { join, namesOf, split } from "./path-bytes.ts";
 import type { Asides } from "./removal.ts";
 import { scan } from "./scan.ts";
 
 /** What a name of the agent's own turned out to be. */
 export type OwnName =
-  /** A file that this process has just put aside, or nothing that the agent would put there. */
-  | { readonly kind: "not-a-candidate" }
+  /** A file that this process has just put aside. */
+  | { readonly kind: "active" }
+  /** Nothing that the agent would put there; it only is called so. */
+  | { readonly kind: "pretender" }
   /** Left behind by a crash, or because its name was taken: a file like any other. */
   | { readonly kind: "leftover"; readonly entry: Entry };
 
@@ -29,17 +31,29 @@ export interface LeftoverContext {
  */
 export function readOwnName(entry: Entry, context: LeftoverContext): OwnName {
   const { directory, name } = split(entry.at);
+  if (context.asides.active.has(activeKey(name))) return { kind: "active" };
   const aside = parseAside(name);
-  if (aside === undefined || entry.type !== "file" || context.asides.active.has(activeKey(name))) {
-    return { kind: "not-a-candidate" };
-  }
-  const isElsewhere = directory.equals(ASIDE_DIRECTORY);
-  const known = context.ledger.find(context.root, entry.fingerprint)?.path;
+  if (aside === undefined || entry.type !== "file") return { kind: "pretender" };
   // What its name does not tell, the ledger does: the whole of a long name, or its directory.
-  const isTold = !aside.isCut && !isElsewhere;
-  const told = join(isElsewhere ? Buffer.alloc(0) : directory, aside.name);
-  return { kind: "leftover", entry: { ...entry, path: isTold ? told : (known ?? told) } };
+  const isElsewhere = namesOf(directory)[0]?.equals(ASIDE_DIRECTORY) === true;
+  const known = context.ledger.find(context.root, entry.fingerprint)?.path;
+  const told = known === undefined ? undefined : split(known);
+  const isTold =
+    told !== undefined &&
+    (aside.isCut ? told.name.subarray(0, aside.name.length) : told.name).equals(aside.name);
+  const elsewhere = isTold ? told.directory : Buffer.alloc(0);
+  const path = join(isElsewhere ? elsewhere : directory, isTold ? told.name : aside.name);
+  return { kind: "leftover", entry: { ...entry, path } };
 }
+
+/**
+ * The name is taken; its directory is gone, or was never one; there is no such rename, no room for
+ * a name, or no leave to change anything. None of it keeps the file from being uploaded.
+ */
+const NAME_NOT_TO_BE_HAD = [
+  ...["EEXIST", "ENOENT", "ENOTDIR", "ELOOP", "EINVAL", "ENOSYS"],
+  ...["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS"],
+];
 
 /**
  * Gives a leftover its name back, if that is free.
@@ -60,8 +74,7 @@ export async function restore(leftover: Entry, directories: Directories): Promis
       await target.release();
     }
   } catch (error) {
-    // Its name is taken, its directory is gone, or there is no such rename here.
-    if (isErrno(error, "EEXIST", "EINVAL", "ENOSYS", "ENOENT", "ENOTDIR", "ELOOP")) return leftover;
+    if (isErrno(error, ...NAME_NOT_TO_BE_HAD) || error instanceof OtherMountError) return leftover;
     throw error;
   } finally {
     await home.release();
@@ -70,7 +83,7 @@ export async function restore(leftover: Entry, directories: Directories): Promis
 
 /**
  * Gives all leftovers in a directory that is not watched any more their names back.
- * @returns how many could not have theirs; they stay as they are
+ * @returns how many could not have theirs, or may be where it cannot look; they stay as they are
  */
 export async function recoverLeftovers(
   root: Directory,
@@ -79,7 +92,11 @@ export async function recoverLeftovers(
   await using directories = new Directories(root);
   let left = 0;
   for await (const found of scan(root, new AbortController().signal)) {
-    if (found.kind !== "entry") continue;
+    if (found.kind === "unreadable") {
+      // Without a code it is a place where the agent never works: another mount, or too deep.
+      if (errnoOf(found.error) !== undefined) left += 1;
+      continue;
+    }
     const own = readOwnName(found.entry, context);
     if (own.kind !== "leftover") continue;
     const now = await restore(own.entry, directories);

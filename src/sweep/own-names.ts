@@ -18,7 +18,8 @@ const OWN = Buffer.from(".s3oa-");
 const NAME_BYTES_MAX = 255;
 /** `.s3oa-`, 16 digits and a sign. */
 const ASIDE_PREFIX_BYTES = OWN.length + 17;
-const ASIDE_PREFIX = /^\.s3oa-[0-9a-f]{16}([-~])/;
+/** No file was ever called `.` or `..`: who puts these behind it means another place. */
+const ASIDE = /^\.s3oa-[0-9a-f]{16}([-~])(?!\.{0,2}$)/s;
 
 /**
  * The name under which a file stands aside, in the same directory, for the moment before its
@@ -48,8 +49,8 @@ export interface Aside {
 /** Reads an aside's name; undefined: it is none. */
 export function parseAside(name: Buffer): Aside | undefined {
   if (!isOwnName(name)) return undefined;
-  const sign = ASIDE_PREFIX.exec(name.toString("latin1"))?.[1];
-  if (sign === undefined || name.length === ASIDE_PREFIX_BYTES) return undefined;
+  const sign = ASIDE.exec(name.toString("latin1"))?.[1];
+  if (sign === undefined) return undefined;
   return { name: name.subarray(ASIDE_PREFIX_BYTES), isCut: sign === "~" };
 }
 

@@ -31,3 +31,9 @@ export function namesOf(path: Buffer): Buffer[] {
   }
   return names;
 }
+
+/** Whether a path that others gave us leads down from where it begins, and nowhere else. */
+export function leadsDown(path: Buffer): boolean {
+  const isName = (name: Buffer) => !/^\.{0,2}$|\0/.test(name.toString("latin1"));
+  return path.length > 0 && path.at(-1) !== SLASH && namesOf(path).every(isName);
+}

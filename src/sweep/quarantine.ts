@@ -3,7 +3,7 @@ import { isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
 import type { Directories, Directory } from "./directory.ts";
 import { type Entry, entryOf } from "./entry.ts";
-import { fingerprintOf, isSameContent } from "./fingerprint.ts";
+import { fingerprintOf, isSameContent, isSameFile } from "./fingerprint.ts";
 import { QUARANTINE } from "./own-names.ts";
 import { join, namesOf, split } from "./path-bytes.ts";
 
@@ -26,6 +26,8 @@ export async function quarantine(
     await using target = await makeDirectories(to.directory, directories);
     renameExclusive({ fd: home.fd, name: from.name }, { fd: target.fd, name: to.name });
     const stats = await lstat(target.at(to.name), { bigint: true });
+    // Another file had just taken the name: nobody knows it here, so the next sweep gives it back.
+    if (!isSameFile(fingerprintOf(stats), entry.fingerprint)) return undefined;
     return entryOf(entry.path, stats, join(QUARANTINE, entry.path));
   } catch (error) {
     if (isErrno(error, "EEXIST", "ENOENT")) return undefined;

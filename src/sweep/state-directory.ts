@@ -1,11 +1,11 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../lib/clock.ts";
 import { AgentError, configurationError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
 import { tryLock } from "../lib/kernel.ts";
 import type { DamagedLog } from "../lib/record-log.ts";
-import { isDiskTrouble, StateFile } from "../lib/state-file.ts";
+import { isDiskTrouble, makeDirectory, StateFile } from "../lib/state-file.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { ATTEMPTS_FORMAT, Attempts } from "./attempts.ts";
 import { HOST_FORMAT, hostRecords, type LastSweep, readHost } from "./host-state.ts";
@@ -48,17 +48,16 @@ export class StateDirectory implements AsyncDisposable {
     readonly isReadOnly: boolean;
   }): Promise<StateDirectory> {
     const { path, clock, bootId, isReadOnly } = options;
+    const damages: StateDamage[] = [];
+    const onDamage = (file: string, damage: DamagedLog) => damages.push({ path: file, ...damage });
+    const files = {
+      ledger: new StateFile(join(path, "ledger"), LEDGER_FORMAT, onDamage),
+      attempts: new StateFile(join(path, "attempts"), ATTEMPTS_FORMAT, onDamage),
+      host: new StateFile(join(path, "host"), HOST_FORMAT, onDamage),
+    };
     let lock: FileHandle | undefined;
     try {
       lock = isReadOnly ? undefined : await openLocked(path);
-      const damages: StateDamage[] = [];
-      const onDamage = (file: string, damage: DamagedLog) =>
-        damages.push({ path: file, ...damage });
-      const files = {
-        ledger: new StateFile(join(path, "ledger"), LEDGER_FORMAT, onDamage),
-        attempts: new StateFile(join(path, "attempts"), ATTEMPTS_FORMAT, onDamage),
-        host: new StateFile(join(path, "host"), HOST_FORMAT, onDamage),
-      };
       const read = (file: StateFile) => (isReadOnly ? file.peek() : file.load());
       const host = readHost(await read(files.host));
       return new StateDirectory({
@@ -74,6 +73,7 @@ export class StateDirectory implements AsyncDisposable {
         steadyClock: new SteadyClock(clock, bootId, host.anchor),
       });
     } catch (error) {
+      for (const file of Object.values(files)) await file.close().catch(() => undefined);
       await lock?.close();
       if (error instanceof AgentError) throw error;
       throw configurationError(
@@ -158,7 +158,7 @@ export class StateDirectory implements AsyncDisposable {
 /** @returns the locked directory; undefined: the disk has no room to make it */
 async function openLocked(path: string): Promise<FileHandle | undefined> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (error) {
     if (isDiskTrouble(error)) return undefined;
     throw error;

@@ -51,10 +51,10 @@ export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
 const SERVICE_FAILURES_MAX = 16;
 
 /** How many candidates are held in memory at once, a few hundred bytes each. */
-const WINDOW_MAX = 4_096;
+export const WINDOW_MAX = 4_096;
 
 /** Files that stand aside each hold a descriptor; Linux gives a service 1,024 or more of them. */
-const OPEN_FILES_MAX = 512;
+export const OPEN_FILES_MAX = 512;
 
 /** One pass over the watched directory: scan, decide, transfer, add up. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
@@ -66,6 +66,8 @@ class Sweep {
   readonly #tally = new Tally();
   readonly #removals = new Set<Promise<void>>();
   readonly #places = new Places(OPEN_FILES_MAX);
+  /** Inodes of files with several names, one of which is under way. */
+  readonly #linked = new Set<bigint>();
   readonly #context: TransferContext & CandidateContext;
   #failures: { readonly entry: Entry; readonly attempt: Attempt }[] = [];
   #serviceFailures = 0;
@@ -107,23 +109,50 @@ class Sweep {
   async #begin(candidate: Candidate): Promise<void> {
     const { entry } = candidate;
     const key = this.#options.policy.keyOf(entry);
-    if (this.#options.stop.aborted) return this.#end(candidate, kept("interrupted", key));
-    if (this.#tally.stoppedEarly !== undefined) return this.#end(candidate, kept("deferred", key));
     await this.#places.take();
+    // Asked only now: much may have happened while it waited for a place.
+    const isDown = this.#tally.stoppedEarly !== undefined;
+    if (this.#options.stop.aborted || isDown) {
+      this.#places.giveBack();
+      return this.#end(
+        candidate,
+        kept(this.#options.stop.aborted ? "interrupted" : "deferred", key),
+      );
+    }
+    if (!this.#takeInode(entry)) {
+      this.#places.giveBack();
+      return this.#end(candidate, kept("changed", key));
+    }
     const result = await transfer(entry, this.#context);
     if (result.kind !== "uploaded") {
-      this.#places.giveBack();
+      this.#giveBack(entry);
       return this.#end(candidate, result);
     }
     const removal = result
       .remove()
       .catch((error: unknown): Outcome => failedHere("unexpected", error, key))
       .then((outcome) => {
-        this.#places.giveBack();
+        this.#giveBack(entry);
         this.#end(candidate, outcome);
       })
       .finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
+  }
+
+  /**
+   * Two names of one file must not go at once: each rename changes the ctime of both, so both would
+   * be taken for changed, in every sweep.
+   */
+  #takeInode({ fingerprint: { inode, links } }: Entry): boolean {
+    if (links === 1n) return true;
+    if (this.#linked.has(inode)) return false;
+    this.#linked.add(inode);
+    return true;
+  }
+
+  #giveBack({ fingerprint: { inode, links } }: Entry): void {
+    this.#places.giveBack();
+    if (links > 1n) this.#linked.delete(inode);
   }
 
   #end(candidate: Candidate, outcome: Outcome): void {
@@ -201,7 +230,7 @@ class Sweep {
         continue;
       }
       // What cannot be renamed cannot be set aside either.
-      const isDue = quarantineAfter > 0 && attempt.failures >= quarantineAfter;
+      const isDue = quarantineAfter > 0 && attempt.counted >= quarantineAfter;
       if (!isDue || attempt.reason === "not-removable") continue;
       const moved = await quarantine(entry, directories).catch(() => undefined);
       if (moved === undefined) continue;

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readdir, unlink } from "node:fs/promises";
-import { join as joinText } from "node:path";
+import { mkdir, readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { syncDirectory } from "../lib/atomic-file.ts";
 import { errnoOf, isErrno, messageOf } from "../lib/errors.ts";
 import { type OpenedLog, RecordLog } from "../lib/record-log.ts";
 import type { ObjectStore, StoreFailure } from "./object-store.ts";
-import { join } from "./path-bytes.ts";
 import {
   type BegunUpload,
   completingRecord,
@@ -72,7 +71,7 @@ export class UploadStates {
   ): Promise<{ readonly state: UploadState; readonly stale: StoredState | undefined }> {
     const name = nameOf(subject.root, subject.path);
     this.#inUse.add(name);
-    const file = joinText(this.#directory, name);
+    const file = join(this.#directory, name);
     const opened = await this.#openLog(file);
     const found = opened === undefined ? undefined : this.#read(opened, file);
     const isUsable =
@@ -152,7 +151,7 @@ export class UploadStates {
     const found: Found[] = [];
     for (const name of await namesIn(this.#directory)) {
       if (!name.endsWith(SUFFIX) || this.#inUse.has(name)) continue;
-      const file = joinText(this.#directory, name);
+      const file = join(this.#directory, name);
       const opened = await this.#openLog(file);
       if (opened === undefined) continue;
       const read = this.#read(opened, file);
@@ -185,7 +184,7 @@ export class UploadStates {
   }
 
   async #remove(name: string): Promise<void> {
-    const file = joinText(this.#directory, name);
+    const file = join(this.#directory, name);
     try {
       await unlink(file);
       await syncDirectory(this.#directory);
@@ -286,19 +285,6 @@ export class UploadState {
     const log = this.#log;
     this.#log = undefined;
     await log?.close();
-  }
-}
-
-/** Whether the file of an upload is there, and is what it was. */
-export async function isFileUnchanged(subject: UploadSubject): Promise<boolean> {
-  try {
-    const stats = await lstat(join(subject.root, subject.path), { bigint: true });
-    const { inode, bytes, mtimeNs } = subject;
-    return stats.ino === inode && stats.size === bytes && stats.mtimeNs === mtimeNs;
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return false;
-    // Not to be looked at now: it may be there.
-    return true;
   }
 }
 

@@ -72,6 +72,22 @@ describe("faults of S3", () => {
     expect(s3.requests.map(({ method }) => method)).to.deep.equal(["PUT", "PUT", "PUT"]);
   });
 
+  it("a clock that is wrong is told of, and the files go all the same", async () => {
+    await using host = await makeHost(aws);
+    const skewed: Fault = { kind: "status", status: 403, code: "RequestTimeTooSkewed" };
+    await using s3 = await startFakeS3({
+      buckets: [host.bucket],
+      aheadMs: 5 * 3_600_000,
+      onPut: ({ index }) => (index === 0 ? skewed : undefined),
+    });
+    await host.write("a.csv", "1,2,3\n");
+    const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
+    const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
+    expect(exitCode).to.equal(0);
+    const told = recordsOf(stdout).map(({ event }) => event);
+    expect(told).to.include.members(["clock.skewed", "file.removed"]);
+  });
+
   it("one bad file stops only itself", async () => {
     await using host = await makeHost(aws);
     await using s3 = await startFakeS3({

@@ -20,13 +20,15 @@ export const CONTENT_BYTES_MAX = 16 * 2 ** 20;
 /**
  * Reads the body of a request, whatever its length.
  * @param onBytes is told how many bytes have been read; when it answers false, reading ends.
+ * @param contentBytesMax of a larger body, the bytes are not kept
  * @returns undefined if reading or the connection ended before the whole body was there.
  */
 export async function readBody(
   request: IncomingMessage,
   onBytes: (size: number) => boolean,
+  contentBytesMax = CONTENT_BYTES_MAX,
 ): Promise<Body | undefined> {
-  const digest = new BodyDigest();
+  const digest = new BodyDigest(contentBytesMax);
   try {
     // The connection must survive an early return: how it ends is the caller's choice.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
@@ -41,7 +43,7 @@ export async function readBody(
 
 /** @returns what the service would know of these bytes. */
 export function bodyOf(content: Buffer): Body {
-  const digest = new BodyDigest();
+  const digest = new BodyDigest(CONTENT_BYTES_MAX);
   digest.add(content);
   return digest.end();
 }
@@ -52,13 +54,18 @@ class BodyDigest {
   #crc32 = 0;
   readonly #sha256 = createHash("sha256");
   readonly #md5 = createHash("md5");
+  readonly #contentBytesMax: number;
+
+  constructor(contentBytesMax: number) {
+    this.#contentBytesMax = contentBytesMax;
+  }
 
   add(chunk: Buffer): void {
     this.size += chunk.length;
     this.#crc32 = crc32(chunk, this.#crc32);
     this.#sha256.update(chunk);
     this.#md5.update(chunk);
-    if (this.size > CONTENT_BYTES_MAX) this.#chunks = [];
+    if (this.size > this.#contentBytesMax) this.#chunks = [];
     else this.#chunks.push(chunk);
   }
 
@@ -70,7 +77,7 @@ class BodyDigest {
       sha256: this.#sha256.digest(),
       md5: this.#md5.digest(),
       crc32: checksum,
-      content: this.size > CONTENT_BYTES_MAX ? undefined : Buffer.concat(this.#chunks),
+      content: this.size > this.#contentBytesMax ? undefined : Buffer.concat(this.#chunks),
     };
   }
 }

@@ -43,6 +43,10 @@ interface Options {
   readonly versioned?: boolean;
   /** Least bytes of a part that is not the last; S3's own 5 MiB by default. */
   readonly partBytesMin?: number;
+  /** How far its clock, as the answers tell it, is ahead of the host's; 0 by default. */
+  readonly aheadMs?: number;
+  /** Of larger bodies only size and checksums are kept; 16 MiB by default. */
+  readonly contentBytesMax?: number;
   /** The same as calling `onPut` at once. */
   readonly onPut?: PutHook;
 }
@@ -73,6 +77,7 @@ export class FakeS3 implements AsyncDisposable {
     });
   });
   readonly #buckets: Buckets;
+  readonly #aheadMs: number;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** What hooks have thrown. It belongs to the test, not to the client: `stop` throws it. */
   readonly #failures: unknown[] = [];
@@ -80,12 +85,15 @@ export class FakeS3 implements AsyncDisposable {
   readonly #multipart: MultipartContext;
   /** How many requests there were for the same. */
   readonly #attempts = new Map<string, number>();
+  readonly #contentBytesMax: number | undefined;
   #hook: PutHook | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: Options) {
     this.#buckets = new Buckets(options.buckets, options.versioned ?? false);
+    this.#aheadMs = options.aheadMs ?? 0;
     this.#hook = options.onPut;
+    this.#contentBytesMax = options.contentBytesMax;
     this.#multipart = {
       buckets: this.#buckets,
       uploads: this.#uploads,
@@ -203,11 +211,12 @@ export class FakeS3 implements AsyncDisposable {
       return this.#send(record, response, refusalAnswer(refused, request, { connection: "close" }));
     }
     const bytesMax = fault?.kind === "reset-during" ? fault.afterBytes : Number.POSITIVE_INFINITY;
-    const body = await readBody(request, (size) => {
+    const onBytes = (size: number) => {
       record.bytes = size;
       this.#changes.emit("change");
       return size < bytesMax;
-    });
+    };
+    const body = await readBody(request, onBytes, this.#contentBytesMax);
     if (body === undefined || fault?.kind === "reset-during") return reset(request);
     this.#advance(record, "read");
 
@@ -318,6 +327,7 @@ export class FakeS3 implements AsyncDisposable {
     // Set before the client can know of it, so that no test has to wait for it.
     record.answer = answer.status;
     response.writeHead(answer.status, {
+      date: new Date(Date.now() + this.#aheadMs).toUTCString(),
       ...answer.headers,
       "content-length": Buffer.byteLength(answer.body),
     });

@@ -3,17 +3,21 @@ import { type FaultHost, type HostPlan, makeFaultHost } from "./fault-host.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { Verdict } from "./oracle.ts";
 
-const BUCKET = "landing";
+export const BUCKET = "landing";
 
 /** Children side by side: the usual small machine has 2 cores, and a sweep waits for a part of its time. */
 const CASES_AT_ONCE = 4;
 
 /** Makes a host whose bucket is in a fake S3 of its own. */
 export async function makeHostWithFakeS3(
-  options: { readonly parameters?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly parameters?: Readonly<Record<string, string>>;
+    readonly directory?: string;
+    readonly contentBytesMax?: number;
+  } = {},
 ): Promise<FaultHost & { readonly s3: FakeS3 }> {
   await using stack = new AsyncDisposableStack();
-  const s3 = stack.use(await startFakeS3({ buckets: [BUCKET] }));
+  const s3 = stack.use(await startFakeS3({ buckets: [BUCKET], ...options }));
   const host = stack.use(
     await makeFaultHost({
       ...options,

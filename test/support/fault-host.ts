@@ -1,6 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtempDisposable, open, readFile, realpath, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtempDisposable,
+  open,
+  readFile,
+  realpath,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -36,15 +44,18 @@ export interface FaultHost extends AsyncDisposable {
   readonly oracle: Oracle;
   /** A producer writes a file, which is settled at once. @param name may have folders in it */
   produce(name: string, content: string | Buffer): Promise<string>;
+  /** A producer removes a file of its own. What was in it is `abandoned` by whoever asks for it. */
+  remove(name: string): Promise<void>;
   /** A producer begins to write a file and has it open until `finish`; all of it is in `content`. */
   begin(name: string, content: string): Promise<Unfinished>;
   /**
    * One sweep of the agent to its end.
    * @param plan what happens in it; left out: nothing, and the agent runs without the hook
+   * @param through a command that starts another one, such as `["prlimit", "--nofile=64"]`
    */
-  sweep(plan?: HostPlan): Promise<Sweep>;
+  sweep(plan?: HostPlan, through?: readonly string[]): Promise<Sweep>;
   /** The same, for a test that wants to kill it. */
-  start(plan?: HostPlan): RunningSweep;
+  start(plan?: HostPlan, through?: readonly string[]): RunningSweep;
   /** The steps of a sweep, which is done. */
   trace(plan?: HostPlan): Promise<readonly TracedStep[]>;
   verify(): Promise<Verdict>;
@@ -61,6 +72,7 @@ export interface Unfinished extends AsyncDisposable {
 
 /** A sweep under way. */
 export interface RunningSweep {
+  readonly pid: number;
   /** SIGKILL. */
   kill(): void;
   readonly ended: Promise<Sweep>;
@@ -128,13 +140,14 @@ export async function makeFaultHost(options: {
   const oracle = new Oracle();
   const owned = stack.move();
 
-  function start(plan?: HostPlan): RunningSweep {
-    const { powerLoss: names, ...rest } = plan ?? {};
+  function start(plan?: HostPlan, through: readonly string[] = []): RunningSweep {
+    const { powerLoss: names, ...others } = plan ?? {};
     const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
-    const full: FaultPlan = { under: [watched, state], ...rest, ...powerLoss };
+    const full: FaultPlan = { under: [watched, state], ...others, ...powerLoss };
     const hook = plan === undefined ? [] : HOOK_ARGUMENTS;
     const args = [...hook, program, "sweep", "--json", "--config", bootstrap];
-    const child = spawn(process.execPath, args, {
+    const [command, ...rest] = [...through, process.execPath, ...args] as [string, ...string[]];
+    const child = spawn(command, rest, {
       cwd: folder,
       env: { ...env, ...planEnvironment(full) },
       stdio: ["ignore", "pipe", "pipe"],
@@ -147,9 +160,9 @@ export async function makeFaultHost(options: {
       const whole = stdout.slice(0, stdout.lastIndexOf("\n") + 1);
       return { exitCode, killedBy, stdout, stderr, records: recordsOf(whole), plan };
     };
-    return { kill: () => void child.kill("SIGKILL"), ended: end() };
+    return { pid: child.pid ?? 0, kill: () => void child.kill("SIGKILL"), ended: end() };
   }
-  const sweep = (plan?: HostPlan) => start(plan).ended;
+  const sweep = (...about: Parameters<typeof start>) => start(...about).ended;
 
   return {
     folder,
@@ -166,6 +179,7 @@ export async function makeFaultHost(options: {
       oracle.closed(path, content);
       return path;
     },
+    remove: (name) => unlink(join(watched, name)),
     async begin(name, content) {
       const path = join(watched, name);
       await mkdir(dirname(path), { recursive: true });

@@ -35,6 +35,10 @@ export class FaultReport {
     this.#duplicates += verdict.duplicates;
   }
 
+  get kills(): number {
+    return this.#kills;
+  }
+
   get cells(): readonly string[] {
     const numbers = [this.#cases, this.#kills, this.#faults, this.#files, this.#bytes];
     const found = [this.#lost, this.#touched, this.#duplicates];

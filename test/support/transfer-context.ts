@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
 import { LeaseKeeper } from "../../src/lib/leases.ts";
-import { StateFile } from "../../src/lib/state-file.ts";
-import { ATTEMPTS_FORMAT, Attempts } from "../../src/sweep/attempts.ts";
+import { Attempts } from "../../src/sweep/attempts.ts";
 import { Directories, Directory } from "../../src/sweep/directory.ts";
 import { type Entry, entryOf } from "../../src/sweep/entry.ts";
-import { LEDGER_FORMAT, Ledger } from "../../src/sweep/ledger.ts";
+import { Ledger } from "../../src/sweep/ledger.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
 import { Overwrites } from "../../src/sweep/overwrites.ts";
 import { scan } from "../../src/sweep/scan.ts";
 import type { SweepOptions } from "../../src/sweep/sweep.ts";
 import { type TransferContext, transfer } from "../../src/sweep/transfer.ts";
 import { UploadStates } from "../../src/sweep/upload-states.ts";
+import { stateFileIn } from "./entries.ts";
 import { DESTINATION, laterClock, POLICY } from "./memory-store.ts";
 
 /** Memory for the parts of large files. */
@@ -24,18 +24,23 @@ const PART_MEMORY_BYTES = 64 * 2 ** 20;
 /** What transfers and sweeps of a directory take, with everything that a test does not say. */
 export type TestContext = TransferContext & Pick<SweepOptions, "attempts"> & AsyncDisposable;
 
-/** Opens a directory as the agent does; its state lies in a directory of its own, that goes again. */
+/**
+ * Opens a directory as the agent does.
+ * @param statePath where its state lies; undefined: in a directory of its own, that goes again
+ */
 export async function openContext(
   root: string,
   store: ObjectStore,
   changes: Partial<TransferContext> = {},
+  statePath?: string,
 ): Promise<TestContext> {
   const handle = await open(root, constants.O_RDONLY | constants.O_DIRECTORY);
   const directories = new Directories(await Directory.ofRoot(handle));
-  const state = await mkdtempDisposable(join(tmpdir(), "s3oa-state-"));
-  const file = (name: string, format: typeof LEDGER_FORMAT | typeof ATTEMPTS_FORMAT) =>
-    new StateFile(join(state.path, name), format, () => undefined);
-  const files = [file("ledger", LEDGER_FORMAT), file("attempts", ATTEMPTS_FORMAT)] as const;
+  const state =
+    statePath === undefined
+      ? await mkdtempDisposable(join(tmpdir(), "s3oa-state-"))
+      : { path: statePath, remove: async () => undefined };
+  const files = [stateFileIn(state.path, "ledger"), stateFileIn(state.path, "attempts")] as const;
   const leases = new LeaseKeeper();
   const clock = changes.clock ?? laterClock();
   return {

@@ -4,7 +4,7 @@ const ASIDE = "unit/sweep/aside.test.ts";
 const TRANSFER = "unit/sweep/transfer.test.ts";
 const RESCUE = "unit/sweep/rescue.test.ts";
 const REMOVAL = "unit/sweep/removal.test.ts";
-const LEASES = "unit/lib/leases.test.ts";
+const LEASES = "unit/lib/leases-safety.test.ts";
 
 /** Steps between the proof and the end of the removal, and the leases that they rely on. */
 export const REMOVAL_MUTATIONS: readonly Mutation[] = [

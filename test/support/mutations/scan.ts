@@ -2,11 +2,11 @@ import type { Mutation } from "./mutation.ts";
 
 const DECIDE = "unit/sweep/decide.test.ts";
 const SCAN = "unit/sweep/scan.test.ts";
-const CLOCK = "unit/lib/steady-clock.test.ts";
-const DIRECTORY = "unit/sweep/directory.test.ts";
+const CLOCK = "unit/lib/steady-clock-safety.test.ts";
+const DIRECTORY = "unit/sweep/directory-safety.test.ts";
 const WATCHED = "unit/sweep/watched-directory.test.ts";
-const LEFTOVERS = "unit/sweep/leftovers.test.ts";
-const QUARANTINE = "unit/sweep/quarantine.test.ts";
+const LEFTOVERS = "unit/sweep/leftovers-safety.test.ts";
+const QUARANTINE = "unit/sweep/quarantine-safety.test.ts";
 
 /** What finds the files and decides on them, and what gives back or sets aside. */
 export const SCAN_MUTATIONS: readonly Mutation[] = [

@@ -2,7 +2,7 @@ import type { Mutation } from "./mutation.ts";
 
 const LOG = "unit/lib/record-log.test.ts";
 const POWER = "unit/lib/power-cut.test.ts";
-const LEDGER = "unit/sweep/ledger.test.ts";
+const LEDGER = "unit/sweep/ledger-safety.test.ts";
 
 /** What is written down, so that it is there after a crash and never believed too much. */
 export const STATE_MUTATIONS: readonly Mutation[] = [

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { forEachConcurrently } from "../../../src/lib/concurrency.ts";
+import { forEachConcurrently, Places } from "../../../src/lib/concurrency.ts";
 import { settle } from "../../support/manual-clock.ts";
 
 /** Items 0, 1, 2 and so on, with how many were pulled so far. */
@@ -125,5 +125,79 @@ describe("forEachConcurrently", () => {
     expect(await thrown)
       .to.be.an("error")
       .with.property("message", "no");
+  });
+});
+
+describe("Places", () => {
+  /** Asks for a place, and says under this name when it has one. */
+  const asker = (places: Places) => {
+    const having: string[] = [];
+    return {
+      having,
+      ask: (name: string) => {
+        void places.take().then(() => having.push(name));
+      },
+    };
+  };
+
+  it("gives as many as there are, and the next one only when one is given back", async () => {
+    const places = new Places(2);
+    const { having, ask } = asker(places);
+    for (const name of ["a", "b", "c"]) ask(name);
+    await settle();
+    expect(having).to.deep.equal(["a", "b"]);
+    places.giveBack();
+    await settle();
+    expect(having).to.deep.equal(["a", "b", "c"]);
+  });
+
+  it("gives them in the order of asking; who comes later does not overtake who waits", async () => {
+    const places = new Places(1);
+    const { having, ask } = asker(places);
+    for (const name of ["a", "b", "c"]) ask(name);
+    places.giveBack();
+    ask("d");
+    await settle();
+    expect(having).to.deep.equal(["a", "b"]);
+    places.giveBack();
+    places.giveBack();
+    await settle();
+    expect(having).to.deep.equal(["a", "b", "c", "d"]);
+  });
+
+  it("a place that nobody waits for is there for the next one, and only for him", async () => {
+    const places = new Places(1);
+    const { having, ask } = asker(places);
+    ask("a");
+    places.giveBack();
+    ask("b");
+    ask("c");
+    await settle();
+    expect(having).to.deep.equal(["a", "b"]);
+  });
+
+  it("never has more holders than places, whatever the order of taking and giving", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 30 }),
+        async (count, turns) => {
+          const places = new Places(count);
+          let holders = 0;
+          let most = 0;
+          const work = async (turn: number) => {
+            await places.take();
+            holders += 1;
+            most = Math.max(most, holders);
+            for (let n = 0; n < turn; n += 1) await Promise.resolve();
+            holders -= 1;
+            places.giveBack();
+          };
+          await Promise.all(turns.map(work));
+          expect(most).to.be.at.most(count);
+          expect(holders).to.equal(0);
+        },
+      ),
+    );
   });
 });

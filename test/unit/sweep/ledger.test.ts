@@ -1,105 +1,213 @@
-import { mkdtempDisposable, stat, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "chai";
-import { StateFile } from "../../../src/lib/state-file.ts";
-import { LEDGER_FORMAT, Ledger, type Uploaded } from "../../../src/sweep/ledger.ts";
-import { transfer } from "../../../src/sweep/transfer.ts";
-import { DESTINATION, MemoryStore, sha256Of } from "../../support/memory-store.ts";
-import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
+import fc from "fast-check";
+import { Ledger, type Uploaded } from "../../../src/sweep/ledger.ts";
+import { stateFileIn } from "../../support/entries.ts";
+import { hardPath } from "../../support/names.ts";
+import { runOnTinyDisk } from "../../support/tiny-disk.ts";
 
-const CONTENT = "content";
+const ROOT = "/watched";
 
-/** A disk on which everything takes its time. */
-class SlowFile extends StateFile {
-  static readonly written: unknown[] = [];
-  override async append(record: { readonly path: unknown }): Promise<void> {
-    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
-    SlowFile.written.push(record.path);
-  }
-}
+const uploaded = (inode: number, changes: Partial<Uploaded> = {}): Uploaded => ({
+  root: ROOT,
+  path: Buffer.from(`d/f${inode}`),
+  inode: BigInt(inode),
+  bytes: 10n,
+  mtimeNs: 1_700_000_000_123_456_789n,
+  sha256: "0123456789abcdef".repeat(4),
+  bucket: "b",
+  key: `p/d/f${inode}`,
+  ...changes,
+});
 
-/** A watched directory with one file, and a ledger. */
 async function makePlace() {
-  const base = await mkdtempDisposable(join(tmpdir(), "s3oa-ledger-"));
-  const root = await mkdtempDisposable(join(tmpdir(), "s3oa-watched-"));
-  const file = join(root.path, "a");
-  await writeFile(file, CONTENT);
-  const path = join(base.path, "ledger");
-  const opened: StateFile[] = [];
-  /** The ledger as an agent finds it that has just been started. */
-  const open = async (): Promise<Ledger> => {
-    for (const before of opened.splice(0)) await before.close();
-    const state = new StateFile(path, LEDGER_FORMAT, () => undefined);
-    opened.push(state);
-    return Ledger.of(state, await state.load());
-  };
-  const { ino, size, mtimeNs } = await stat(file, { bigint: true });
-  const uploaded: Uploaded = {
-    ...{ root: root.path, path: Buffer.from("a"), inode: ino, bytes: size, mtimeNs },
-    ...{ sha256: sha256Of(CONTENT), bucket: DESTINATION.bucket, key: "key of before" },
-  };
+  const folder = await mkdtempDisposable(`${tmpdir()}/s3oa-ledger-`);
+  const file = stateFileIn(folder.path, "ledger");
+  const ledger = Ledger.of(file, await file.load());
   return {
-    root: root.path,
-    path,
-    open,
-    uploaded,
-    /** Moves the file when the ledger says this of it. */
-    async moveKnown(changes: Partial<Uploaded>) {
-      const ledger = await open();
-      await ledger.add({ ...uploaded, ...changes });
-      const store = new MemoryStore();
-      await using context = await openContext(root.path, store, { ledger });
-      const outcome = await transferWhole(await entryAt(root.path, "a"), context);
-      return { outcome, objects: [...store.objects.values()].map(String) };
+    file,
+    ledger,
+    /** What an agent knows that is started now, whether this one has ended well or not. */
+    async later() {
+      const again = stateFileIn(folder.path, "ledger");
+      return Ledger.of(again, await again.peek());
     },
     async [Symbol.asyncDispose]() {
-      for (const state of opened) await state.close();
-      await root.remove();
-      await base.remove();
+      await file.close();
+      await folder.remove();
     },
   };
 }
 
+const inodesIn = (ledger: Ledger) => [...ledger.list()].map(({ inode }) => Number(inode));
+
 describe("the ledger", () => {
-  it("has a file on disk before the file goes", async () => {
+  it("finds a file by its facts, whatever it is called now", async () => {
     await using place = await makePlace();
-    const ledger = Ledger.of(new SlowFile(place.path, LEDGER_FORMAT, () => undefined), []);
-    await using context = await openContext(place.root, new MemoryStore(), { ledger });
-    const result = await transfer(await entryAt(place.root, "a"), context);
-    expect(SlowFile.written).to.deep.equal(["a"]);
-    expect(result.kind === "uploaded" && (await result.remove()).kind).to.equal("removed");
+    const one = uploaded(1);
+    await place.ledger.add(one);
+    expect(place.ledger.find(ROOT, one)).to.equal(one);
+    for (const changes of [{ inode: 2n }, { bytes: 11n }, { mtimeNs: one.mtimeNs + 1n }]) {
+      expect(place.ledger.find(ROOT, { ...one, ...changes })).to.equal(undefined);
+    }
+    expect(place.ledger.find("/other", one)).to.equal(undefined);
   });
 
-  it("knows a file after a restart, until it is dropped", async () => {
+  it("what was added is on disk when that resolves, as it was, whatever the name", async () => {
     await using place = await makePlace();
-    const first = await place.open();
-    await first.add(place.uploaded);
-    const second = await place.open();
-    expect(second.find(place.root, place.uploaded)).to.deep.equal(place.uploaded);
-    second.drop(place.uploaded);
-    expect((await place.open()).find(place.root, place.uploaded)).to.equal(undefined);
+    await fc.assert(
+      fc.asyncProperty(
+        hardPath.filter((path) => !path.includes("/") && !/^\.{1,2}$/.test(path.toString())),
+        async (path) => {
+          await place.ledger.add(uploaded(1, { path }));
+          expect([...(await place.later()).list()]).to.deep.equal([uploaded(1, { path })]);
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 
-  it("saves the upload of what is in the bucket already", async () => {
+  it("the same file uploaded to another bucket or under another name is one, as it was last", async () => {
     await using place = await makePlace();
-    const { outcome, objects } = await place.moveKnown({});
-    expect(outcome).to.include({ kind: "removed", key: "key of before", wasStored: true });
-    expect(objects).to.deep.equal([]);
+    await place.ledger.add(uploaded(1));
+    const last = uploaded(1, { bucket: "other", path: Buffer.from("g"), key: "g" });
+    await place.ledger.add(last);
+    expect(place.ledger.size).to.equal(1);
+    expect(place.ledger.find(ROOT, last)).to.equal(last);
+    expect([...(await place.later()).list()]).to.deep.equal([last]);
   });
 
-  const others: readonly [what: string, changes: Partial<Uploaded>][] = [
-    ["only the same content is taken for proof", { sha256: sha256Of("another") }],
-    ["what is in another bucket is no proof", { bucket: "another" }],
-    ["what was uploaded under another name is no proof", { path: Buffer.from("b") }],
+  it("what was dropped is not known again after a restart, and can come anew", async () => {
+    await using place = await makePlace();
+    for (const inode of [1, 2, 3]) await place.ledger.add(uploaded(inode));
+    place.ledger.drop(uploaded(2));
+    place.ledger.drop(uploaded(9));
+    expect(inodesIn(place.ledger)).to.deep.equal([1, 3]);
+    await place.file.close();
+    expect(inodesIn(await place.later())).to.deep.equal([1, 3]);
+    await place.ledger.add(uploaded(2));
+    expect(inodesIn(await place.later())).to.deep.equal([1, 3, 2]);
+  });
+
+  it("a drop that a crash has lost leaves the file known, which does no harm", async () => {
+    await using place = await makePlace();
+    await place.ledger.add(uploaded(1));
+    place.ledger.drop(uploaded(1));
+    expect(inodesIn(await place.later())).to.deep.equal([1]);
+  });
+
+  it("is written anew when most of it is of no use any more, and not before", async () => {
+    await using place = await makePlace();
+    const { ledger, file } = place;
+    await ledger.add(uploaded(0));
+    const { ino } = await stat(file.path);
+    await ledger.compact();
+    expect((await stat(file.path)).ino).to.equal(ino);
+    for (let inode = 1; file.bytes < 2 ** 20 + 4_000; inode += 1) {
+      const adding = Array.from({ length: 200 }, (_, n) => uploaded(1_000 * inode + n));
+      await Promise.all(adding.map((one) => ledger.add(one)));
+      for (const one of adding) ledger.drop(one);
+    }
+    await ledger.compact();
+    expect(file.bytes).to.be.below(2_000);
+    // Files that come after it are still there, and what was noted before it changes nothing.
+    await ledger.add(uploaded(5));
+    expect(inodesIn(await place.later())).to.deep.equal([0, 5]);
+  });
+
+  it("is left alone while what it holds is of use", async () => {
+    await using place = await makePlace();
+    const { ledger, file } = place;
+    const adding = Array.from({ length: 6_000 }, (_, inode) => uploaded(inode));
+    await Promise.all(adding.map((one) => ledger.add(one)));
+    expect(file.bytes).to.be.greaterThan(2 ** 20);
+    const { ino } = await stat(file.path);
+    await ledger.compact();
+    expect((await stat(file.path)).ino).to.equal(ino);
+  });
+
+  it("no more than 50,000 are remembered: those added last", () => {
+    const file = stateFileIn("/nonexistent", "ledger");
+    const records = Array.from({ length: 50_010 }, (_, n) => {
+      const { inode, bytes, mtimeNs, path, ...rest } = uploaded(n);
+      const [texts, name] = [[inode, bytes, mtimeNs].map(String), path.toString()];
+      return { ...rest, path: name, inode: texts[0], bytes: texts[1], mtimeNs: texts[2] };
+    });
+    // The first one is uploaded once more at the end: it is young again.
+    const ledger = Ledger.of(file, [
+      ...records.slice(0, 50_000),
+      records[0],
+      ...records.slice(-10),
+    ]);
+    expect(ledger.size).to.equal(50_000);
+    expect(ledger.find(ROOT, uploaded(0))).not.to.equal(undefined);
+    expect(ledger.find(ROOT, uploaded(10))).to.equal(undefined);
+    expect(ledger.find(ROOT, uploaded(11))).not.to.equal(undefined);
+    expect(ledger.find(ROOT, uploaded(50_009))).not.to.equal(undefined);
+  });
+});
+
+describe("the ledger: what it reads", () => {
+  const { inode, bytes, mtimeNs, path, ...rest } = uploaded(1);
+  const whole = {
+    ...rest,
+    path: path.toString(),
+    inode: String(inode),
+    bytes: String(bytes),
+    mtimeNs: String(mtimeNs),
+  };
+  const read = (record: unknown) => Ledger.of(stateFileIn("/nonexistent", "ledger"), [record]).size;
+
+  it("takes a whole record", () => expect(read(whole)).to.equal(1));
+
+  const bad: readonly (readonly [keyof typeof whole, readonly unknown[]])[] = [
+    ["root", ["", 1, null, undefined]],
+    ["path", ["", "..", "../x", "a/../b", "/etc/x", "a//b", "a/", ".", "a%00b", "%2E%2E/x", 1]],
+    ["inode", ["", "x", "1.5", "1e3", "0x1", " 1", 1, "9".repeat(31)]],
+    ["bytes", ["", "ten", null]],
+    ["mtimeNs", ["", "1n", undefined]],
+    ["sha256", ["", "0".repeat(63), "0".repeat(65), "G".repeat(64), "A".repeat(64)]],
+    ["bucket", ["", 1]],
+    ["key", ["", []]],
   ];
-  for (const [what, changes] of others) {
-    it(`is no reason to remove anything: ${what}`, async () => {
-      await using place = await makePlace();
-      const { outcome, objects } = await place.moveKnown(changes);
-      expect(outcome).to.include({ kind: "removed", key: "a", wasStored: false });
-      expect(objects).to.deep.equal([CONTENT]);
+  for (const [name, values] of bad) {
+    it(`takes none with another ${name}`, () => {
+      for (const value of values) expect(read({ ...whole, [name]: value })).to.equal(0);
     });
   }
+
+  it("takes nothing else, and the rest all the same", () => {
+    const none = [null, undefined, 1, "a", [], {}, { dropped: 1 }, { dropped: "unknown" }];
+    const ledger = Ledger.of(stateFileIn("/nonexistent", "ledger"), [...none, whole, ...none]);
+    expect(ledger.size).to.equal(1);
+  });
+});
+
+describe("the ledger on a full disk", () => {
+  it("says that it is not written, and knows the file all the same until it ends", async () => {
+    await using folder = await mkdtempDisposable(`${tmpdir()}/s3oa-ledger-`);
+    const said = runOnTinyDisk(
+      folder.path,
+      `
+      const { Ledger } = await import(${JSON.stringify(import.meta.resolve("../../../src/sweep/ledger.ts"))});
+      const { stateFileIn } = await import(${JSON.stringify(import.meta.resolve("../../support/entries.ts"))});
+      const file = stateFileIn(disk, "ledger");
+      const ledger = Ledger.of(file, await file.load());
+      fill();
+      const one = { root: "/r", path: Buffer.from("f"), inode: 1n, bytes: 1n, mtimeNs: 1n,
+        sha256: "0".repeat(64), bucket: "b", key: "k".repeat(5000) };
+      const said = { add: await codeOf(ledger.add(one)), isKnown: ledger.find("/r", one) === one };
+      said.later = Ledger.of(file, await stateFileIn(disk, "ledger").peek()).size;
+      process.stdout.write(JSON.stringify(said));`,
+    );
+    expect(said).to.deep.equal({ add: "ENOSPC", isKnown: true, later: 0 });
+  });
+
+  it("is a file of lines with a checksum each, which people can read", async () => {
+    await using place = await makePlace();
+    await place.ledger.add(uploaded(1));
+    const lines = (await readFile(place.file.path, "utf8")).split("\n");
+    expect(lines[1]).to.match(/^[0-9a-f]{8} \{.*"path":"d\/f1".*\}$/);
+  });
 });

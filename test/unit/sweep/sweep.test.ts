@@ -1,80 +1,18 @@
 import { execFileSync } from "node:child_process";
-import {
-  mkdtempDisposable,
-  readdir,
-  rename,
-  rm,
-  symlink,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { link, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import type { Decision } from "../../../src/sweep/decide.ts";
-import type { Entry } from "../../../src/sweep/entry.ts";
-import type { Outcome } from "../../../src/sweep/outcome.ts";
-import {
-  type Notice,
-  type SweepObserver,
-  type SweepOptions,
-  sweep,
-} from "../../../src/sweep/sweep.ts";
-import { laterClock, MemoryStore, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
-import { openContext } from "../../support/transfer-context.ts";
-
-class Listener implements SweepObserver {
-  readonly decisions = new Map<string, Decision>();
-  readonly outcomes = new Map<string, Outcome>();
-  onDecided(entry: Entry, decision: Decision): void {
-    this.decisions.set(entry.path.toString(), decision);
-  }
-  onOutcome(entry: Entry, outcome: Outcome): void {
-    this.outcomes.set(entry.path.toString(), outcome);
-  }
-  onUnreadable(): void {}
-  readonly notices: { readonly path: string; readonly notice: Notice }[] = [];
-  onNotice(entry: Entry, notice: Notice): void {
-    this.notices.push({ path: entry.path.toString(), notice });
-  }
-  /** How many files ended like this, such as `kept deferred`. */
-  count(ending: string): number {
-    const endings = [...this.outcomes.values()].map((one) =>
-      "reason" in one ? `${one.kind} ${one.reason}` : one.kind,
-    );
-    return endings.filter((one) => one === ending).length;
-  }
-}
-
-async function makePlace(files: number) {
-  const root = await mkdtempDisposable(`${tmpdir()}/s3oa-sweep-`);
-  const names = Array.from({ length: files }, (_, index) => `f${index}`);
-  await Promise.all(names.map((name) => writeFile(`${root.path}/${name}`, `content of ${name}`)));
-  const store = new MemoryStore();
-  const observer = new Listener();
-  const context = await openContext(root.path, store);
-  return {
-    root: root.path,
-    store,
-    observer,
-    run: (changes: Partial<SweepOptions> = {}) =>
-      sweep({
-        ...context,
-        concurrency: 4,
-        quarantineAfter: 3,
-        observer,
-        isDryRun: false,
-        stop: new AbortController().signal,
-        ...changes,
-      }),
-    left: () => readdir(root.path),
-    async [Symbol.asyncDispose]() {
-      await context[Symbol.asyncDispose]();
-      await root.remove();
-    },
-  };
-}
+import { laterClock, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
+import { Listener, makePlace } from "../../support/sweep-place.ts";
 
 describe("sweep", () => {
+  it("moves a file with several names, one name after the other", async () => {
+    await using place = await makePlace(1);
+    for (const name of ["g0", "g1"]) await link(`${place.root}/f0`, `${place.root}/${name}`);
+    for (let names = 3; names > 0; names -= 1) await place.run();
+    expect(await place.left()).to.eql([]);
+    expect([...place.store.objects.keys()].sort()).to.eql(["f0", "g0", "g1"]);
+  });
+
   it("moves every settled file, and finds nothing the next time", async () => {
     await using place = await makePlace(50);
     expect(await place.run()).to.include({

@@ -1,7 +1,9 @@
+import { constants } from "node:fs";
 import {
   appendFile,
   chmod,
   mkdir,
+  open,
   readFile,
   rename,
   rm,
@@ -10,9 +12,10 @@ import {
 } from "node:fs/promises";
 import { expect } from "chai";
 import { RecordLog } from "../../../src/lib/record-log.ts";
+import { Directories, Directory } from "../../../src/sweep/directory.ts";
 import { contentKey } from "../../../src/sweep/object-key.ts";
+import { stillStands } from "../../../src/sweep/still-stands.ts";
 import type { UploadSubject } from "../../../src/sweep/upload-records.ts";
-import { isFileUnchanged } from "../../../src/sweep/upload-states.ts";
 import { contentOf, makePlace } from "../../support/large-files.ts";
 import {
   DESTINATION,
@@ -285,10 +288,11 @@ describe("uploads that nobody will go on with", () => {
       await using place = await makePlace(CONTENT);
       const store = new MemoryStore();
       await uploadHalf(place, store);
+      await using handle = await open(place.root, constants.O_RDONLY | constants.O_DIRECTORY);
+      await using directories = new Directories(await Directory.ofRoot(handle));
       await setUp(place);
-      const ended = await place
-        .states()
-        .abortOrphans({ store, isCurrent: isFileUnchanged, signal: NEVER });
+      const isCurrent = (subject: UploadSubject) => stillStands(subject, directories);
+      const ended = await place.states().abortOrphans({ store, isCurrent, signal: NEVER });
       expect(ended).to.equal(isOrphan ? 1 : 0);
       expect(store.uploads.open.size).to.equal(isOrphan ? 0 : 1);
       expect(await place.stateFiles()).to.have.length(isOrphan ? 0 : 1);
