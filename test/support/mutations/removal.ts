@@ -51,12 +51,7 @@ export const REMOVAL_MUTATIONS: readonly Mutation[] = [
   {
     name: "the writer waits for ever if the name cannot be given back",
     file: "lib/leases.ts",
-    edits: [
-      [
-        "      try {\n        held.beforeWriter?.();\n      } finally {",
-        "      held.beforeWriter?.();\n      {",
-      ],
-    ],
+    edits: [["        cause = error;\n", "        throw error;\n"]],
     foundBy: [LEASES, "whatever its action does"],
   },
   {

@@ -72,7 +72,7 @@ describe("a lease", () => {
       throw new Error("cannot be done");
     });
     expect(knock(place.path)).to.equal("EAGAIN");
-    expect(() => process.emit("SIGIO", "SIGIO")).to.throw("cannot be done");
+    process.emit("SIGIO", "SIGIO");
     expect(knock(place.path)).to.equal(undefined);
   });
 

@@ -52,6 +52,6 @@ describe("a leftover", () => {
   it("is none if this agent has it stand aside at the moment", async () => {
     await using place = await makePlace();
     place.context.asides.active.add(activeKey(Buffer.from(ASIDE)));
-    expect(await place.read()).to.deep.equal({ kind: "not-a-candidate" });
+    expect(await place.read()).to.deep.equal({ kind: "active" });
   });
 });
