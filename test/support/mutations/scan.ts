@@ -119,7 +119,7 @@ export const SCAN_MUTATIONS: readonly Mutation[] = [
   {
     name: "a file of this agent's that stands aside is taken for a leftover",
     file: "sweep/leftovers.ts",
-    edits: [["context.asides.active.has(activeKey(name))", "false"]],
+    edits: [["context.asides.active.has(activeKey(name))", "activeKey(name) === undefined"]],
     foundBy: [LEFTOVERS, "has it stand aside at the moment"],
   },
   {
