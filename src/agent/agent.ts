@@ -10,6 +10,7 @@ import { type Config, loadConfig, type ParameterSource } from "../config/load.ts
 import type { Random } from "../lib/backoff.ts";
 import { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
+import { openFilesMax } from "../lib/descriptors.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
 import { VERSION } from "../lib/version.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
@@ -194,6 +195,7 @@ export class Agent {
       report = await sweep({
         ...this.#sweepOptions(route, state, directories, asideDirectory, isDryRun),
         ...signals,
+        openFilesMax: await openFilesMax(),
         isDryRun,
         observer: all(observers),
       });

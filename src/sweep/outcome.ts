@@ -69,8 +69,13 @@ export function failedHere(reason: string, error: unknown, key: string, attempts
     kind: "failed",
     reason: isHost ? code : reason,
     scope: isHost ? "host" : "file",
-    message: code === undefined ? messageOf(error) : `${code}: ${messageOf(error)}`,
+    message: withCode(code ?? "", messageOf(error)),
     key,
     attempts,
   };
+}
+
+/** A message that begins with its code, once. */
+export function withCode(code: string, message: string): string {
+  return code === "" || message.startsWith(code) ? message : `${code}: ${message}`;
 }

@@ -4,7 +4,7 @@ import { type Candidate, type CandidateContext, candidates } from "./candidates.
 import type { Decision } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import { oldestFirst } from "./oldest-first.ts";
-import { failedHere, kept, type Outcome } from "./outcome.ts";
+import { failedHere, kept, type Outcome, withCode } from "./outcome.ts";
 import { quarantine } from "./quarantine.ts";
 import { type SweepReport, Tally } from "./report.ts";
 import { stillStands } from "./still-stands.ts";
@@ -34,6 +34,8 @@ export type Notice =
 export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
   readonly attempts: Attempts;
   readonly concurrency: number;
+  /** For how many files the process has descriptors. */
+  readonly openFilesMax: number;
   /** Failures after which a file is set aside; 0: never. */
   readonly quarantineAfter: number;
   readonly observer: SweepObserver;
@@ -65,7 +67,7 @@ class Sweep {
   readonly #options: SweepOptions;
   readonly #tally = new Tally();
   readonly #removals = new Set<Promise<void>>();
-  readonly #places = new Places(OPEN_FILES_MAX);
+  readonly #places: Places;
   /** Inodes of files with several names, one of which is under way. */
   readonly #linked = new Set<bigint>();
   readonly #context: TransferContext & CandidateContext;
@@ -74,6 +76,7 @@ class Sweep {
 
   constructor(options: SweepOptions) {
     this.#options = options;
+    this.#places = new Places(Math.min(OPEN_FILES_MAX, options.openFilesMax));
     const tally = this.#tally;
     this.#context = { ...options, tally, onWeak: (weakness) => tally.addWeak(weakness) };
   }
@@ -128,6 +131,8 @@ class Sweep {
       this.#giveBack(entry);
       return this.#end(candidate, result);
     }
+    // The service works, however long the removal takes: it is not down.
+    this.#serviceFailures = 0;
     const removal = result
       .remove()
       .catch((error: unknown): Outcome => failedHere("unexpected", error, key))
@@ -163,7 +168,6 @@ class Sweep {
     if (outcome.kind === "removed") {
       tally.filesRemoved += 1;
       tally.bytesRemoved += outcome.bytes;
-      this.#serviceFailures = 0;
       return;
     }
     if (outcome.kind === "kept") {
@@ -180,7 +184,7 @@ class Sweep {
       if (outcome.scope === "service") tally.filesFailedByService += 1;
       if (outcome.scope !== "file") this.#serviceFailures += 1;
       if (this.#serviceFailures >= SERVICE_FAILURES_MAX) {
-        tally.stoppedEarly ??= `${outcome.reason}: ${outcome.message}`;
+        tally.stoppedEarly ??= withCode(outcome.reason, outcome.message);
       }
     }
     tally.addToBacklog(entry.fingerprint.bytes, settledAt);

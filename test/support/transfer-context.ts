@@ -12,7 +12,7 @@ import { Ledger } from "../../src/sweep/ledger.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
 import { Overwrites } from "../../src/sweep/overwrites.ts";
 import { scan } from "../../src/sweep/scan.ts";
-import type { SweepOptions } from "../../src/sweep/sweep.ts";
+import { OPEN_FILES_MAX, type SweepOptions } from "../../src/sweep/sweep.ts";
 import { type TransferContext, transfer } from "../../src/sweep/transfer.ts";
 import { UploadStates } from "../../src/sweep/upload-states.ts";
 import { stateFileIn } from "./entries.ts";
@@ -22,7 +22,9 @@ import { DESTINATION, laterClock, POLICY } from "./memory-store.ts";
 const PART_MEMORY_BYTES = 64 * 2 ** 20;
 
 /** What transfers and sweeps of a directory take, with everything that a test does not say. */
-export type TestContext = TransferContext & Pick<SweepOptions, "attempts"> & AsyncDisposable;
+export type TestContext = TransferContext &
+  Pick<SweepOptions, "attempts" | "openFilesMax"> &
+  AsyncDisposable;
 
 /**
  * Opens a directory as the agent does.
@@ -58,6 +60,7 @@ export async function openContext(
     }),
     budget: new ByteBudget(PART_MEMORY_BYTES),
     overwrites: new Overwrites(false),
+    openFilesMax: OPEN_FILES_MAX,
     policy: POLICY,
     destination: DESTINATION,
     store,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { link, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import { laterClock, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
+import { laterClock, POLICY, passTick, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
 import { Listener, makePlace } from "../../support/sweep-place.ts";
 
 describe("sweep", () => {
@@ -91,6 +91,22 @@ describe("sweep", () => {
     expect(place.store.requests).to.have.length(16);
     expect(place.observer.count("kept deferred")).to.equal(24);
     expect(await place.left()).to.have.length(40);
+  });
+
+  it("files that are refused, though they come first, do not keep the others from going", async () => {
+    await using place = await makePlace(60);
+    const denied = { ...SLOW_DOWN, code: "AccessDenied", isRetryable: false };
+    for (let index = 0; index < 30; index += 1) {
+      await rename(`${place.root}/f${index}`, `${place.root}/.f${index}`);
+    }
+    // The others have changed last: the sweep begins with those that are refused.
+    await passTick(`${place.root}/.f29`, `${place.root}/f30`);
+    for (let index = 30; index < 60; index += 1) {
+      await utimes(`${place.root}/f${index}`, 1_000, 1_000);
+    }
+    place.store.reply = ({ key }) => (key.startsWith(".") ? denied : "store");
+    const report = await place.run({ concurrency: 1 });
+    expect(report).to.include({ filesRemoved: 30, filesFailed: 30, stoppedEarly: undefined });
   });
 
   it("goes on while something succeeds between, and while only files are to blame", async () => {
