@@ -115,6 +115,15 @@ describe("sweep: files that are not due", () => {
     expect([...place.context().attempts.list()]).to.deep.equal([]);
   });
 
+  it("a sweep that was stopped forgets none of those that it did not come to", async () => {
+    await using place = await makePlace(20);
+    place.store.reply = () => REFUSED;
+    await place.run();
+    expect(await place.run({ stop: AbortSignal.abort() })).to.include({ isInterrupted: true });
+    await place.restart();
+    expect([...place.context().attempts.list()]).to.have.length(20);
+  });
+
   it("a failure of the service or the host is nobody's pause", async () => {
     await using place = await makePlace(1);
     place.store.reply = () => ({ ...SLOW_DOWN, isRetryable: false });
@@ -180,7 +189,7 @@ describe("sweep: what is no file", () => {
     expect(place.observer.decisions.get("socket")).to.deep.equal(decision);
     expect(connections).to.equal(0);
     // Whoever had opened it for reading would have let the writer write, and have his line.
-    await using reader = startShell('cat "$1"', fifo);
+    await using reader = startShell('exec cat "$1"', fifo);
     expect(await reader.line()).to.equal("through");
     expect(await writer.line()).to.equal("written");
     server.close();
