@@ -48,17 +48,16 @@ export class StateDirectory implements AsyncDisposable {
     readonly isReadOnly: boolean;
   }): Promise<StateDirectory> {
     const { path, clock, bootId, isReadOnly } = options;
+    const damages: StateDamage[] = [];
+    const onDamage = (file: string, damage: DamagedLog) => damages.push({ path: file, ...damage });
+    const files = {
+      ledger: new StateFile(join(path, "ledger"), LEDGER_FORMAT, onDamage),
+      attempts: new StateFile(join(path, "attempts"), ATTEMPTS_FORMAT, onDamage),
+      host: new StateFile(join(path, "host"), HOST_FORMAT, onDamage),
+    };
     let lock: FileHandle | undefined;
     try {
       lock = isReadOnly ? undefined : await openLocked(path);
-      const damages: StateDamage[] = [];
-      const onDamage = (file: string, damage: DamagedLog) =>
-        damages.push({ path: file, ...damage });
-      const files = {
-        ledger: new StateFile(join(path, "ledger"), LEDGER_FORMAT, onDamage),
-        attempts: new StateFile(join(path, "attempts"), ATTEMPTS_FORMAT, onDamage),
-        host: new StateFile(join(path, "host"), HOST_FORMAT, onDamage),
-      };
       const read = (file: StateFile) => (isReadOnly ? file.peek() : file.load());
       const host = readHost(await read(files.host));
       return new StateDirectory({
@@ -73,6 +72,7 @@ export class StateDirectory implements AsyncDisposable {
         steadyClock: new SteadyClock(clock, bootId, host.anchor),
       });
     } catch (error) {
+      for (const file of Object.values(files)) await file.close();
       await lock?.close();
       if (error instanceof AgentError) throw error;
       throw configurationError(

@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { changedAt } from "../../../src/sweep/decide.ts";
 import { OPEN_FILES_MAX, sweep, WINDOW_MAX } from "../../../src/sweep/sweep.ts";
 import { startShell } from "../../support/child.ts";
+import { descriptorsBelow } from "../../support/descriptors.ts";
 import { expectedOrder } from "../../support/expected-order.ts";
 import { MemoryStore, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
 import { Listener, makePlace } from "../../support/sweep-place.ts";
@@ -44,7 +45,11 @@ describe("sweep: a backlog", () => {
       isDryRun: false,
       stop: new AbortController().signal,
     });
-    expect(report).to.include({ filesRemoved: count, backlogFiles: 0 });
+    expect(report, JSON.stringify(report)).to.include({
+      filesRemoved: count,
+      backlogFiles: 0,
+      filesWaiting: 0,
+    });
     const taken = store.requests.map(({ key }) => scanned.get(key));
     expect(taken).to.deep.equal(expectedOrder([...scanned.values()], WINDOW_MAX));
     expect(readdirSync(memory.path)).to.deep.equal([]);
@@ -57,11 +62,11 @@ describe("sweep: a backlog", () => {
     const aside = Promise.withResolvers<void>();
     let most = 0;
     place.store.onPut = (_, nth) => {
-      most = Math.max(most, readdirSync("/proc/self/fd").length);
+      most = Math.max(most, descriptorsBelow(place.root));
       // The last one for which there is a place; those behind it wait for the first removal.
       if (nth === OPEN_FILES_MAX) setImmediate(() => stop.abort());
     };
-    const before = readdirSync("/proc/self/fd").length;
+    const before = descriptorsBelow(place.root);
     const clock = { ...place.clock, sleep: () => aside.promise };
     const waiting: Promise<unknown> = new Promise((resolve) => {
       stop.signal.addEventListener("abort", resolve);
