@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
@@ -86,6 +86,28 @@ describe("the daemon", () => {
     await agent.next(is("config.applied"));
     await host.write("a.csv", "a");
     await agent.next(isRemoved("a.csv"));
+  });
+
+  it("goes on in the directory that takes the place of the watched one, and leaves the old one", async () => {
+    await using host = await makeHost(aws, EVERY_SECOND);
+    await using agent = host.start();
+    await agent.next(is("config.applied"));
+    await host.write("a.csv", "a");
+    await agent.next(isRemoved("a.csv"));
+    const old = `${host.folder}/old`;
+    await rename(host.watched, old);
+    await agent.next(is("sweep.failed"));
+    await mkdir(host.watched);
+    await writeFile(`${old}/left.csv`, "left");
+    await host.write("b.csv", "b");
+    await agent.next(isRemoved("b.csv"));
+    // Nothing of the agent's is left there, and what is written there is nobody's to take.
+    expect(await readdir(old)).to.deep.equal(["left.csv"]);
+    const second = await host.run(["sweep"]);
+    expect(second.exitCode).to.equal(4);
+    expect(second.stderr).to.include(`Another agent holds the watched directory ${host.watched}`);
+    agent.kill("SIGTERM");
+    expect((await agent.ended()).exitCode).to.equal(0);
   });
 
   it("refuses a changed directory that it may not take files from", async () => {

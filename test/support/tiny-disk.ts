@@ -27,7 +27,8 @@ const makeRoom = () => {
 const setReadOnly = (isReadOnly) =>
   execFileSync("mount", ["-o", isReadOnly ? "remount,ro" : "remount,rw", disk]);
 const codeOf = (promise) => promise.then(() => "done", (error) => error.code ?? error.message);
-const descriptors = () => fs.readdirSync("/proc/self/fd").length;
+const { descriptorsBelow } = await import(${JSON.stringify(import.meta.resolve("./descriptors.ts"))});
+const descriptors = () => descriptorsBelow(disk);
 `;
 
 /**

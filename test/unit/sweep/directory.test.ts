@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import {
   mkdir,
   mkdtempDisposable,
@@ -14,11 +14,10 @@ import { tmpdir } from "node:os";
 import { expect } from "chai";
 import { CACHED_MAX, Directories, Directory } from "../../../src/sweep/directory.ts";
 import { collect } from "../../support/collect.ts";
+import { descriptorsBelow } from "../../support/descriptors.ts";
 
 const b = (text: string) => Buffer.from(text);
-const descriptors = () => readdirSync("/proc/self/fd").length;
-
-/** A watched directory and another one beside it; `closed` says whether all descriptors are. */
+/** A watched directory and another one beside it, and how many descriptors lead there. */
 async function makePlace() {
   const base = await mkdtempDisposable(`${tmpdir()}/s3oa-directory-`);
   const root = `${base.path}/root`;
@@ -31,6 +30,7 @@ async function makePlace() {
   return {
     root,
     outside: `${base.path}/outside`,
+    descriptors: () => descriptorsBelow(base.path),
     rootDirectory,
     directories: new Directories(rootDirectory),
     async [Symbol.asyncDispose]() {
@@ -70,7 +70,7 @@ process.stdout.write(outcome + ", left open: " + (descriptors() - before));
 describe("Directories", () => {
   it("reach what lies below, by descriptors, and close every one of them", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     {
       await using directories = place.directories;
       const deep = await directories.open(b("a/b"));
@@ -79,64 +79,64 @@ describe("Directories", () => {
       expect((await collect(deep.names())).map(String)).to.have.members(["c", "f"]);
       expect(deep.isInPlace()).to.equal(true);
       // The directory itself and the one above it.
-      expect(descriptors()).to.equal(before + 2);
+      expect(place.descriptors()).to.equal(before + 2);
       await deep.release();
     }
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   it("the watched directory itself is opened by an empty path, and stays its owner's", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     const root = await place.directories.open(Buffer.alloc(0));
     expect(root).to.equal(place.rootDirectory);
     await root.release();
     await place.directories[Symbol.asyncDispose]();
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
     expect((await collect(root.names())).map(String)).to.deep.equal(["a"]);
   });
 
   it("names are read to the end or not: nothing stays open", async () => {
     await using place = await makePlace();
     for (let n = 0; n < 300; n += 1) await writeFile(`${place.root}/f${n}`, "");
-    const before = descriptors();
+    const before = place.descriptors();
     for await (const _ of place.rootDirectory.names()) break;
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
     expect(await collect(place.rootDirectory.names())).to.have.length(301);
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   it("a directory is opened once and kept for the next file in it", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     await using directories = place.directories;
     const first = await directories.open(b("a/b"));
     await first.release();
     const second = await directories.open(b("a/b"));
     expect(second).to.equal(first);
     await second.release();
-    expect(descriptors()).to.equal(before + 2);
+    expect(place.descriptors()).to.equal(before + 2);
   });
 
   it("many at once who open the same one do not each leave it open", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     {
       await using directories = place.directories;
       const all = await Promise.all(Array.from({ length: 50 }, () => directories.open(b("a/b/c"))));
       for (const one of all) expect(one.isInPlace()).to.equal(true);
       for (const one of all) await one.release();
       // Each of the three that are kept may have been opened by way of others above it.
-      expect(descriptors()).to.be.at.most(before + 1 + 2 + 3);
+      expect(place.descriptors()).to.be.at.most(before + 1 + 2 + 3);
     }
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   it("no more are kept open than are worth it, and those used last are", async () => {
     await using place = await makePlace();
     const names = Array.from({ length: 3 * CACHED_MAX }, (_, n) => `d${n}`);
     for (const name of names) await mkdir(`${place.root}/${name}`);
-    const before = descriptors();
+    const before = place.descriptors();
     {
       await using directories = place.directories;
       const kept = await directories.open(b("d0"));
@@ -147,31 +147,31 @@ describe("Directories", () => {
         expect(again).to.equal(kept);
         await again.release();
       }
-      expect(descriptors()).to.equal(before + CACHED_MAX);
+      expect(place.descriptors()).to.equal(before + CACHED_MAX);
       await Promise.all(
         names.map(async (name) => await (await directories.open(b(name))).release()),
       );
-      expect(descriptors()).to.equal(before + CACHED_MAX);
+      expect(place.descriptors()).to.equal(before + CACHED_MAX);
     }
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   it("one that is held stays open when the cache lets go of it, and so do those above", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     const held = await place.directories.open(b("a/b"));
     await place.directories[Symbol.asyncDispose]();
     expect(await textAt(held, "f")).to.equal("right");
     expect(held.isInPlace()).to.equal(true);
-    expect(descriptors()).to.equal(before + 2);
+    expect(place.descriptors()).to.equal(before + 2);
     await held.release();
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   for (const at of ["a", "a/b"]) {
     it(`${at} swapped for a link: not followed, and whoever held it notices`, async () => {
       await using place = await makePlace();
-      const before = descriptors();
+      const before = place.descriptors();
       {
         await using directories = place.directories;
         const held = await directories.open(b("a/b"));
@@ -183,12 +183,12 @@ describe("Directories", () => {
         expect(await codeOf(directories.open(b("a/b")))).to.be.oneOf(["ENOTDIR", "ELOOP"]);
         await held.release();
       }
-      expect(descriptors()).to.equal(before);
+      expect(place.descriptors()).to.equal(before);
     });
 
     it(`${at} moved away and another one put in its place: the new one is opened`, async () => {
       await using place = await makePlace();
-      const before = descriptors();
+      const before = place.descriptors();
       {
         await using directories = place.directories;
         const held = await directories.open(b("a/b"));
@@ -202,30 +202,30 @@ describe("Directories", () => {
         await held.release();
         await now.release();
       }
-      expect(descriptors()).to.equal(before);
+      expect(place.descriptors()).to.equal(before);
     });
 
     it(`${at} removed: ENOENT, and nothing stays open`, async () => {
       await using place = await makePlace();
-      const before = descriptors();
+      const before = place.descriptors();
       {
         await using directories = place.directories;
         await (await directories.open(b("a/b"))).release();
         await rm(`${place.root}/${at}`, { recursive: true });
         expect(await codeOf(directories.open(b("a/b")))).to.equal("ENOENT");
       }
-      expect(descriptors()).to.equal(before);
+      expect(place.descriptors()).to.equal(before);
     });
   }
 
   it("what is no directory is none, a FIFO included, and nothing stays open", async () => {
     await using place = await makePlace();
-    const before = descriptors();
+    const before = place.descriptors();
     execFileSync("mkfifo", [`${place.root}/fifo`]);
     expect(await codeOf(place.directories.open(b("a/b/f")))).to.equal("ENOTDIR");
     expect(await codeOf(place.directories.open(b("fifo")))).to.equal("ENOTDIR");
     await place.directories[Symbol.asyncDispose]();
-    expect(descriptors()).to.equal(before);
+    expect(place.descriptors()).to.equal(before);
   });
 
   it("another mount is not entered, though it is the same filesystem", async () => {

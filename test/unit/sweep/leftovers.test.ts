@@ -9,6 +9,7 @@ import {
   restore,
 } from "../../../src/sweep/leftovers.ts";
 import { asideName } from "../../../src/sweep/own-names.ts";
+import { POLICY } from "../../support/memory-store.ts";
 import { makePlace, type SweepPlace } from "../../support/sweep-place.ts";
 
 const HEX = "0123456789abcdef";
@@ -143,8 +144,7 @@ describe("restore", () => {
     if (own.kind !== "leftover") throw new Error("it is no leftover");
     const now = await restore(own.entry, place.context().directories);
     expect(now.path).to.deep.equal(own.entry.path);
-    const { ino } = await lstat(`${place.root}/${now.at}`, { bigint: true });
-    expect(now.fingerprint.inode).to.equal(ino);
+    expect(now.fingerprint).to.deep.equal((await entryAt(place, now.at.toString())).fingerprint);
     return now.at.toString();
   }
 
@@ -279,6 +279,20 @@ describe("sweep: leftovers of a crash", () => {
     await place.run();
     expect(place.store.objects.get("d/f")?.toString()).to.equal("content");
     expect(await readdir(`${place.root}/d`)).to.deep.equal([]);
+  });
+
+  it("are decided on once, though their own names may come by in the same scan", async () => {
+    await using place = await makePlace(0);
+    // More than the kernel gives at once, so that new names come in behind the old ones.
+    const paths = Array.from({ length: 1_500 }, (_, n) => `${"n".repeat(100)}${n}`);
+    for (const [n, path] of paths.entries()) {
+      const random = n.toString(16).padStart(16, "0");
+      await writeFile(`${place.root}/.s3oa-${random}-${path}`, "");
+    }
+    const decided: string[] = [];
+    place.observer.onDecided = (entry) => decided.push(entry.path.toString());
+    await place.run({ policy: { ...POLICY, settleMs: 7_200_000 } });
+    expect(decided.toSorted()).to.deep.equal(paths.toSorted());
   });
 
   it("whose name is taken are uploaded under it all the same, and so is the other file", async () => {

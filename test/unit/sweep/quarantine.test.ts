@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import {
   lstat,
   mkdir,
@@ -13,6 +12,7 @@ import { expect } from "chai";
 import { Directories } from "../../../src/sweep/directory.ts";
 import { type Entry, entryOf } from "../../../src/sweep/entry.ts";
 import { quarantine, releaseFromQuarantine } from "../../../src/sweep/quarantine.ts";
+import { descriptorsBelow } from "../../support/descriptors.ts";
 import { makePlace, type SweepPlace } from "../../support/sweep-place.ts";
 
 const Q = ".s3oa-quarantine";
@@ -41,7 +41,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 describe("quarantine", () => {
   it("moves the file to the same path below the quarantine, which is the owner's alone", async () => {
     await using place = await makePlace(0);
-    const before = readdirSync("/proc/self/fd").length;
+    const before = descriptorsBelow(place.root);
     const entry = await put(place, "d/e/f");
     const moved = await quarantine(entry, directoriesOf(place));
     expect(moved?.path.toString()).to.equal("d/e/f");
@@ -53,7 +53,7 @@ describe("quarantine", () => {
     }
     expect(await readdir(`${place.root}/d/e`)).to.deep.equal([]);
     await directoriesOf(place)[Symbol.asyncDispose]();
-    expect(readdirSync("/proc/self/fd")).to.have.length(before);
+    expect(descriptorsBelow(place.root)).to.equal(before);
   });
 
   it("a leftover goes there under the name that it had", async () => {

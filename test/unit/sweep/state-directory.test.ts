@@ -15,6 +15,7 @@ import { expect } from "chai";
 import { AgentError } from "../../../src/lib/errors.ts";
 import { StateDirectory } from "../../../src/sweep/state-directory.ts";
 import { startModule } from "../../support/child.ts";
+import { descriptorsBelow } from "../../support/descriptors.ts";
 import { fileEntry } from "../../support/entries.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -230,10 +231,10 @@ describe("the state directory: who may use it", () => {
       expect(looking.path).to.equal(place.path);
     }
     await using state = await place.open();
-    const descriptors = (await readdir("/proc/self/fd")).length;
+    const descriptors = descriptorsBelow(place.folder);
     const error = await failureOf(place.open());
     expect(error.exitCode).to.equal(4);
-    expect(await readdir("/proc/self/fd")).to.have.length(descriptors);
+    expect(descriptorsBelow(place.folder)).to.equal(descriptors);
     expect(state.problem).to.equal(undefined);
   });
 
@@ -270,7 +271,9 @@ describe("the state directory: who may use it", () => {
       await using place = await makePlace();
       await mkdir(`${place.folder}/lib`);
       await prepare(place.path);
+      const descriptors = descriptorsBelow(place.folder);
       const error = await failureOf(place.open());
+      expect(descriptorsBelow(place.folder)).to.equal(descriptors);
       expect(error.exitCode).to.equal(2);
       expect(error.message).to.match(
         new RegExp(`The state directory ${place.path} cannot be used: E[A-Z]+\\.`),
@@ -285,21 +288,13 @@ describe("the state directory: who may use it", () => {
     execFileSync("chmod", ["-R", "a+rX", place.folder]);
     await chmod(place.path, 0o555);
     const script = `
-      import { readdirSync, readlinkSync } from "node:fs";
+      import { descriptorsBelow } from ${JSON.stringify(import.meta.resolve("../../support/descriptors.ts"))};
       import { StateDirectory } from ${MODULE};
       import { systemClock } from ${CLOCK};
       if (process.getuid() === 0) process.setuid(65534);
       const options = { path: process.argv[1], clock: systemClock, bootId: "b", isReadOnly: false };
       await StateDirectory.open(options).catch(({ exitCode, message }) => console.log(exitCode, message));
-      // The runtime opens and closes descriptors of its own; only those of the state matter.
-      const targets = readdirSync("/proc/self/fd").map((fd) => {
-        try {
-          return readlinkSync("/proc/self/fd/" + fd);
-        } catch {
-          return "";
-        }
-      });
-      console.log(targets.filter((target) => target.startsWith(options.path)).length);`;
+      console.log(descriptorsBelow(process.argv[1]));`;
     await using other = startModule(script, place.path);
     expect(await other.line()).to.match(/^2 The state directory .* cannot be used: EACCES\.$/);
     expect(await other.line()).to.equal("0");

@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { changedAt } from "../../../src/sweep/decide.ts";
 import { OPEN_FILES_MAX, sweep, WINDOW_MAX } from "../../../src/sweep/sweep.ts";
 import { startShell } from "../../support/child.ts";
+import { descriptorsBelow } from "../../support/descriptors.ts";
 import { expectedOrder } from "../../support/expected-order.ts";
 import { MemoryStore, POLICY, REFUSED, SLOW_DOWN } from "../../support/memory-store.ts";
 import { Listener, makePlace } from "../../support/sweep-place.ts";
@@ -44,7 +45,11 @@ describe("sweep: a backlog", () => {
       isDryRun: false,
       stop: new AbortController().signal,
     });
-    expect(report).to.include({ filesRemoved: count, backlogFiles: 0 });
+    expect(report, JSON.stringify(report)).to.include({
+      filesRemoved: count,
+      backlogFiles: 0,
+      filesWaiting: 0,
+    });
     const taken = store.requests.map(({ key }) => scanned.get(key));
     expect(taken).to.deep.equal(expectedOrder([...scanned.values()], WINDOW_MAX));
     expect(readdirSync(memory.path)).to.deep.equal([]);
@@ -57,11 +62,11 @@ describe("sweep: a backlog", () => {
     const aside = Promise.withResolvers<void>();
     let most = 0;
     place.store.onPut = (_, nth) => {
-      most = Math.max(most, readdirSync("/proc/self/fd").length);
+      most = Math.max(most, descriptorsBelow(place.root));
       // The last one for which there is a place; those behind it wait for the first removal.
       if (nth === OPEN_FILES_MAX) setImmediate(() => stop.abort());
     };
-    const before = readdirSync("/proc/self/fd").length;
+    const before = descriptorsBelow(place.root);
     const clock = { ...place.clock, sleep: () => aside.promise };
     const waiting: Promise<unknown> = new Promise((resolve) => {
       stop.signal.addEventListener("abort", resolve);
@@ -115,6 +120,15 @@ describe("sweep: files that are not due", () => {
     place.store.reply = () => "store";
     expect(await place.run()).to.include({ filesRemoved: 1, filesDeferred: 0, backlogFiles: 0 });
     expect([...place.context().attempts.list()]).to.deep.equal([]);
+  });
+
+  it("a sweep that was stopped forgets none of those that it did not come to", async () => {
+    await using place = await makePlace(20);
+    place.store.reply = () => REFUSED;
+    await place.run();
+    expect(await place.run({ stop: AbortSignal.abort() })).to.include({ isInterrupted: true });
+    await place.restart();
+    expect([...place.context().attempts.list()]).to.have.length(20);
   });
 
   it("a failure of the service or the host is nobody's pause", async () => {
@@ -182,7 +196,7 @@ describe("sweep: what is no file", () => {
     expect(place.observer.decisions.get("socket")).to.deep.equal(decision);
     expect(connections).to.equal(0);
     // Whoever had opened it for reading would have let the writer write, and have his line.
-    await using reader = startShell('cat "$1"', fifo);
+    await using reader = startShell('exec cat "$1"', fifo);
     expect(await reader.line()).to.equal("through");
     expect(await writer.line()).to.equal("written");
     server.close();

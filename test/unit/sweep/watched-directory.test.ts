@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { renameSync, symlinkSync } from "node:fs";
-import { mkdir, mkdtempDisposable, realpath, rename, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtempDisposable,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
 import { AgentError } from "../../../src/lib/errors.ts";
@@ -195,6 +203,70 @@ describe("openWatchedDirectory", () => {
     expect(inChild(true)).to.equal("opened");
     expect(inChild(false)).to.equal(`2 The watched directory ${directory} cannot be used: EACCES.`);
     execFileSync("chmod", ["755", directory]);
+  });
+});
+
+describe("a watched directory that is open", () => {
+  it("is current while its path leads to it, whatever happens in it", async () => {
+    await using place = await makePlace();
+    await using directory = await openAt(place.path, "spool", ["spool"]);
+    expect(await directory.isCurrent()).to.equal(true);
+    await writeFile(`${place.path}/spool/new`, "");
+    await rm(`${place.path}/spool/in`, { recursive: true });
+    expect(await directory.isCurrent()).to.equal(true);
+  });
+
+  it("is not current once it was moved away, replaced or removed; put back it is again", async () => {
+    await using place = await makePlace();
+    const [spool, moved] = [`${place.path}/spool`, `${place.path}/moved`];
+    await using directory = await openAt(place.path, "spool", ["spool"]);
+    await rename(spool, moved);
+    expect(await directory.isCurrent()).to.equal(false);
+    await mkdir(spool);
+    expect(await directory.isCurrent()).to.equal(false);
+    await rm(spool, { recursive: true });
+    await writeFile(spool, "");
+    expect(await directory.isCurrent()).to.equal(false);
+    await rm(spool);
+    await rename(moved, spool);
+    expect(await directory.isCurrent()).to.equal(true);
+    await rm(spool, { recursive: true });
+    expect(await directory.isCurrent()).to.equal(false);
+  });
+
+  it("is not current while another one above it leads elsewhere", async () => {
+    await using place = await makePlace();
+    await using directory = await openAt(place.path, "spool/in", ["spool"]);
+    await rename(`${place.path}/spool`, `${place.path}/moved`);
+    await mkdir(`${place.path}/spool/in`, { recursive: true });
+    expect(await directory.isCurrent()).to.equal(false);
+  });
+
+  it("is not current once something is mounted over it, and is after that is gone", async () => {
+    await using place = await makePlace();
+    const script = `
+      import { execFileSync } from "node:child_process";
+      import { openWatchedDirectory } from ${JSON.stringify(import.meta.resolve("../../../src/sweep/watched-directory.ts"))};
+      const directory = process.argv[1];
+      // The roots of two such disks have the same inode number.
+      execFileSync("mount", ["-t", "tmpfs", "none", directory]);
+      const options = { directory, allowedRoots: ["/"], workingDirectory: "/", isReadOnly: false };
+      const opened = await openWatchedDirectory(options);
+      const said = [await opened.isCurrent()];
+      execFileSync("mount", ["-t", "tmpfs", "none", directory]);
+      said.push(await opened.isCurrent());
+      execFileSync("umount", [directory]);
+      said.push(await opened.isCurrent());
+      process.stdout.write(JSON.stringify(said));`;
+    const node = [process.execPath, "--input-type=module", "-e", script, `${place.path}/spool`];
+    const said = execFileSync("unshare", ["--mount", ...node], { encoding: "utf8" });
+    expect(JSON.parse(said)).to.deep.equal([true, false, true]);
+  });
+
+  it("says what filesystem it lies in", async () => {
+    await using memory = await mkdtempDisposable("/dev/shm/s3oa-watched-");
+    await using directory = await openAt("/", memory.path, ["/dev/shm"]);
+    expect(directory.filesystem).to.deep.equal({ name: "tmpfs", hasLeases: true });
   });
 });
 
