@@ -266,7 +266,7 @@ describe("a watched directory that is open", () => {
   it("says what filesystem it lies in", async () => {
     await using memory = await mkdtempDisposable("/dev/shm/s3oa-watched-");
     await using directory = await openAt("/", memory.path, ["/dev/shm"]);
-    expect(directory.filesystem).to.deep.equal({ name: "tmpfs", hasLeases: true });
+    expect(directory.filesystem).to.deep.equal({ name: "tmpfs", leases: "proof" });
   });
 });
 
