@@ -110,12 +110,18 @@ async function complete(
   const { bucket, key, uploadId } = upload;
   const parts = chosenParts(upload, body, context.partBytesMin);
   if (!Array.isArray(parts)) return parts;
-  const whole = await joinParts(parts);
+  const isOpen = () => uploads.find(bucket, key, uploadId) !== undefined;
+  const whole = await joinParts(parts).catch((error: unknown) => {
+    // Its parts are gone: somebody has aborted it meanwhile.
+    if (isOpen()) throw error;
+    return undefined;
+  });
+  if (whole === undefined) return NO_SUCH_UPLOAD;
   const checksum = whole.crc32.toString("base64");
   const refused = refuseWhole(headers, whole, checksum);
   if (refused !== undefined) return refused;
   // From here in one turn of the event loop: of two requests for a key, one is refused.
-  if (uploads.find(bucket, key, uploadId) === undefined) return NO_SUCH_UPLOAD;
+  if (!isOpen()) return NO_SUCH_UPLOAD;
   const isTaken = headers["if-none-match"] === "*" && buckets.objects(bucket).has(key);
   if (isTaken) return PRECONDITION_FAILED;
   const { versionId } = buckets.put(bucket, key, whole, upload.headers);
