@@ -13,8 +13,12 @@ const CHANGES =
 const FAMILIES: readonly { readonly what: string; readonly plan: HostPlan }[] = [
   // The kill before the next step is the same, but for the first.
   { what: "killed after", plan: { action: "kill-after" } },
-  { what: "power cut before", plan: { action: "kill-before", powerLoss: "kept" } },
-  { what: "power cut, names lost, after", plan: { action: "kill-after", powerLoss: "lost" } },
+  // Between two changes a power cut takes back the same.
+  { what: "power cut before", plan: { action: "kill-before", powerLoss: "kept", op: CHANGES } },
+  {
+    what: "power cut, names lost, after",
+    plan: { action: "kill-after", powerLoss: "lost", op: CHANGES },
+  },
   { what: "EIO at", plan: { action: "error", errno: "EIO" } },
   { what: "ENOSPC at", plan: { action: "error", errno: "ENOSPC", op: CHANGES } },
   { what: "ENOSPC from", plan: { action: "error", errno: "ENOSPC", op: CHANGES, every: true } },
