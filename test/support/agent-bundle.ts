@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -19,9 +19,10 @@ export function bundledAgent(): Promise<string> {
 }
 
 async function bundle(): Promise<string> {
-  // Below the checkout: from there the bundle finds koffi in node_modules.
-  const outdir = join(CHECKOUT, "build/faults");
-  await rm(outdir, { recursive: true, force: true });
+  // Below the checkout: from there the bundle finds koffi in node_modules. Each process has its own:
+  // another one must not take it away while an agent starts from it.
+  const outdir = join(CHECKOUT, `build/faults/${process.pid}`);
+  process.once("exit", () => rmSync(outdir, { recursive: true, force: true }));
   await build({
     absWorkingDir: CHECKOUT,
     entryPoints: { agent: "src/main.ts" },
