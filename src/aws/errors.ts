@@ -1,4 +1,4 @@
-import { AgentError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
+import { errnoOf, messageOf, ServiceError } from "../lib/errors.ts";
 
 /** What an error of the SDK means, whichever service it came from. */
 export type FailureKind =
@@ -133,7 +133,7 @@ export function readFailure(error: unknown): AwsFailure {
  * @param what what the agent wanted to do, such as "read the parameters below /x/"
  * @param action the IAM action that it takes
  */
-export function unreachableError(what: string, action: string, error: unknown): AgentError {
+export function unreachableError(what: string, action: string, error: unknown): ServiceError {
   const { kind, code, message } = readFailure(error);
   const hints: Readonly<Record<FailureKind, string>> = {
     credentials:
@@ -146,11 +146,23 @@ export function unreachableError(what: string, action: string, error: unknown): 
     exists: "Check the names.",
     permanent: "Check the region and the endpoint (AWS_ENDPOINT_URL).",
   };
-  return new AgentError(`Cannot ${what}: ${code}: ${message}.`, {
-    exitCode: ExitCode.unreachable,
+  return new ServiceError(`Cannot ${what}: ${code}: ${message}.`, {
+    code,
+    isPassing: PASSING.has(kind),
+    retryAfterMs: retryAfterMs(error),
     hint: hints[kind],
     cause: error,
   });
+}
+
+const PASSING: ReadonlySet<FailureKind> = new Set(["throttled", "transient", "clock-skew"]);
+
+/** The SDK keeps the answer of a refusal; `Retry-After` is in seconds (RFC 9110, 10.2.3). */
+function retryAfterMs(error: unknown): number | undefined {
+  if (typeof error !== "object" || error === null || !("$response" in error)) return undefined;
+  const response = error.$response as { readonly headers?: Readonly<Record<string, string>> };
+  const text = response.headers?.["retry-after"];
+  return text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) * 1_000 : undefined;
 }
 
 function codeOf(error: unknown): string {

@@ -4,7 +4,7 @@ import type { Schema } from "convict";
 import { LineCounter, parseDocument } from "yaml";
 import { configurationError, isErrno, messageOf } from "../lib/errors.ts";
 import { convict } from "./formats.ts";
-import { problemsOf } from "./schema.ts";
+import { problemsOf } from "./validate.ts";
 
 /** The few local settings that the agent needs before it can read any parameter. */
 export interface Bootstrap {

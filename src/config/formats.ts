@@ -1,6 +1,14 @@
 import convict, { type Format, type SchemaObj } from "convict";
 import { messageOf } from "../lib/errors.ts";
-import { DURATION_SYNTAX, formatDuration, parseDuration } from "../lib/units.ts";
+import {
+  BYTES_SYNTAX,
+  DURATION_SYNTAX,
+  formatBytes,
+  formatDuration,
+  parseBytes,
+  parseDuration,
+} from "../lib/units.ts";
+import { parseSchedule } from "../schedule/schedule.ts";
 import { prefixProblem } from "../sweep/object-key.ts";
 
 /**
@@ -20,9 +28,22 @@ const formats: Readonly<Record<string, Format>> = {
   "duration-or-auto": {
     coerce: (value: unknown) =>
       typeof value === "string" ? (parseDuration(value) ?? value) : value,
-    validate(value: unknown) {
-      if (typeof value === "number" || value === "auto") return;
-      throw new Error(`must be auto or ${DURATION_SYNTAX}`);
+    validate(value: unknown, schema: SchemaObj) {
+      if (value === "auto") return;
+      if (typeof value !== "number") throw new Error(`must be auto or ${DURATION_SYNTAX}`);
+      assertRange(value, schema, formatDuration);
+    },
+  },
+  // Bytes a second; `10MiB/s` is what people write as well. 0 is no limit.
+  bandwidth: {
+    coerce: (value: unknown) => {
+      if (value === "") return 0;
+      return typeof value === "string" ? (parseBytes(value.replace(/\/s$/, "")) ?? value) : value;
+    },
+    validate(value: unknown, schema: SchemaObj) {
+      if (value === 0) return;
+      if (typeof value !== "number") throw new Error(`must be none or ${BYTES_SYNTAX}, a second`);
+      assertRange(value, schema, formatBytes);
     },
   },
   count: {
@@ -35,7 +56,7 @@ const formats: Readonly<Record<string, Format>> = {
   },
   globs: {
     coerce: (value: unknown) => (typeof value === "string" ? splitList(value) : value),
-    validate: assertTexts,
+    validate: assertGlobs,
   },
   // As paths are separated, but the colons of an access point's ARN separate nothing.
   buckets: {
@@ -69,6 +90,19 @@ const formats: Readonly<Record<string, Format>> = {
   prefix: {
     validate(value: unknown) {
       const problem = typeof value === "string" ? prefixProblem(value) : "must be text";
+      if (problem !== undefined) throw new Error(problem);
+    },
+  },
+  // The splay and the time zone that go with it are settings of their own.
+  schedule: {
+    validate(value: unknown) {
+      if (typeof value !== "string") throw new Error("must be one text, not a list");
+      parseSchedule(value, { timezone: "UTC", splayMs: 0 });
+    },
+  },
+  directory: {
+    validate(value: unknown) {
+      const problem = typeof value === "string" ? directoryProblem(value) : "must be one path";
       if (problem !== undefined) throw new Error(problem);
     },
   },
@@ -107,6 +141,54 @@ function assertTexts(value: unknown): void {
   const isList =
     Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "");
   if (!isList || value.length === 0) throw new Error("must be a list of texts, none of them empty");
+}
+
+/** Far more than anybody writes; matching a path takes time for each. */
+const GLOBS_MAX = 100;
+const GLOB_CHARACTERS_MAX = 1_024;
+/** Each star of a glob can stop at any character of a path, and all of them together at any n of them. */
+const STARS_MAX = 10;
+
+function assertGlobs(value: unknown): void {
+  // `none` is an empty list, where the schema takes it.
+  if (Array.isArray(value) && value.length === 0) return;
+  assertTexts(value);
+  const globs = value as string[];
+  if (globs.length > GLOBS_MAX) throw new Error(`must be at most ${GLOBS_MAX} globs`);
+  for (const glob of globs) {
+    const about = `the glob ${glob.slice(0, 40)}`;
+    if (glob.length > GLOB_CHARACTERS_MAX) {
+      throw new Error(`${about}... has more than ${GLOB_CHARACTERS_MAX} characters`);
+    }
+    if (/\p{Cc}/u.test(glob)) throw new Error("must not contain control characters");
+    if (glob.startsWith("/")) {
+      throw new Error(`${about} begins with a slash, but paths are relative to the directory`);
+    }
+    if (/(^|\/)\.\.?(\/|$)/.test(glob)) {
+      throw new Error(`${about} has a segment . or .., which no path has`);
+    }
+    if (glob.startsWith("!")) {
+      throw new Error(`${about} begins with an exclamation mark: use exclude`);
+    }
+    if (/[+@?*!]\(/.test(glob)) throw new Error(`${about} has a group such as +(a|b): use {a,b}`);
+    if ((glob.match(/\*+/g) ?? []).length > STARS_MAX) {
+      throw new Error(`${about} has more than ${STARS_MAX} stars`);
+    }
+  }
+}
+
+/** Linux takes paths of up to 4,095 bytes (limits.h, PATH_MAX). */
+const PATH_BYTES_MAX = 4_095;
+
+function directoryProblem(path: string): string | undefined {
+  if (path.trim() === "") return "must be a path";
+  if (path !== path.trim()) return "must not begin or end with a space or a line end";
+  if (/\p{Cc}/u.test(path)) return "must not contain control characters";
+  if (path.startsWith("~")) return "must be the path itself: ~ stands for nothing here";
+  if (/[${}]/.test(path)) return "must be the path itself: there are no variables in it";
+  if (/(^|\/)\.\.(\/|$)/.test(path)) return "must not contain the segment `..`";
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) return `must be at most ${PATH_BYTES_MAX} bytes`;
+  return undefined;
 }
 
 /** Splits at commas, but not at those in braces: `*.{log,csv}` is one glob. */

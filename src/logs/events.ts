@@ -18,11 +18,16 @@ export const EVENTS = {
   "config.applied": { level: "info", doc: "A configuration is in effect." },
   "config.refused": {
     level: "error",
-    doc: "A changed configuration is not valid; the last good one stays.",
+    doc: "A changed configuration (`desiredHash`) is not valid or cannot be put into effect; the last good one (`configHash`) stays.",
   },
   "config.unreachable": {
     level: "warn",
     doc: "The parameters cannot be read; the last good ones stay.",
+  },
+  "config.reachable": { level: "info", doc: "The parameters can be read again." },
+  "config.unsettled": {
+    level: "debug",
+    doc: "A parameter was written less than 30 seconds ago; all are read again 30 seconds later.",
   },
   "config.unknown-parameter": {
     level: "warn",

@@ -29,13 +29,25 @@ export function prefixProblem(template: string): string | undefined {
   const text = template.replace(/\{[^{}]*\}/g, "x");
   if (/[{}]/.test(text)) return "a brace has no partner";
   if (hasControlCharacter(text)) return "must not contain control characters";
+  if (hasUnfitCharacter(text)) {
+    return "must not contain characters that are none in UTF-8 or that turn the direction of text";
+  }
   if (text.startsWith("/"))
     return "must not start with a slash: the key would begin with an empty folder";
   if (text.includes("//")) return "must not contain two slashes in a row";
   if (/(^|\/)\.\.?(\/|$)/.test(text)) return "must not contain the segments `.` or `..`";
-  if (Buffer.byteLength(text) > 512)
-    return "must be at most 512 bytes, so that file names fit behind it";
+  const longest = template.replace(/\{([^{}]*)\}/g, (_, name: string) =>
+    "x".repeat(longestOf(name)),
+  );
+  if (Buffer.byteLength(longest) > 512)
+    return "must be at most 512 bytes with its placeholders filled in, so that file names fit behind it";
   return undefined;
+}
+
+/** A host's id and a fleet's name have up to 128 characters, a year four and the rest two. */
+function longestOf(placeholder: string): number {
+  if (placeholder === "host" || placeholder === "fleet") return 128;
+  return placeholder === "yyyy" ? 4 : 2;
 }
 
 /** What an object key is made of. */
@@ -135,4 +147,9 @@ function isPlaceholder(name: string): name is Placeholder {
 
 function hasControlCharacter(text: string): boolean {
   return /\p{Cc}/u.test(text);
+}
+
+/** Lone surrogates, non-characters, and those that let a key look like another one. */
+function hasUnfitCharacter(text: string): boolean {
+  return /[\p{Cs}\ufffe\uffff\u2028-\u202e\u2066-\u2069\u200b-\u200f\ufeff]/u.test(text);
 }
