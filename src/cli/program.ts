@@ -3,6 +3,7 @@ import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { addFleetCommands } from "./fleet/add-commands.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 
@@ -83,6 +84,9 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
+  addFleetCommands(program, context, (code) => {
+    exitCode = code;
+  });
   program
     .command("version")
     .description("print the version")

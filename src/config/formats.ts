@@ -192,7 +192,7 @@ function directoryProblem(path: string): string | undefined {
 }
 
 /** Splits at commas, but not at those in braces: `*.{log,csv}` is one glob. */
-function splitList(text: string): string[] {
+export function splitList(text: string): string[] {
   return text.split(/,(?![^{]*\})/).map((part) => part.trim());
 }
 
