@@ -49,7 +49,7 @@ type Step =
  * @throws AgentError (exit code 1), ServiceError, the signal's reason
  */
 export async function assertUnmoved(plan: FleetPlan, ports: ApplyPorts): Promise<void> {
-  const state = await readFleet(ports.source, plan.place, ports);
+  const state = await readFleet(ports.source, plan.place, ports, plan.host ?? undefined);
   const hosts = plannedHostIds(plan);
   const now = seenOf(state, (host) => hosts.has(host));
   const names = [...new Set([...Object.keys(plan.seen), ...Object.keys(now)])].sort();

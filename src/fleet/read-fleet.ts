@@ -54,14 +54,19 @@ export async function patiently<T>(
   }
 }
 
-/** @throws ServiceError; the signal's reason */
+/**
+ * @param only the one host to read; undefined: all of them
+ * @throws ServiceError; the signal's reason
+ */
 export async function readFleet(
   source: ParameterSource,
   place: FleetPlace,
   patience: Patience,
+  only?: string,
 ): Promise<FleetState> {
   const fleet = await readAll(source, fleetPath(place), patience);
-  const all = await readAll(source, hostsPath(place), patience);
+  const path = only === undefined ? hostsPath(place) : pathsOf(place, only).host;
+  const all = await readAll(source, path, patience);
   const hosts = Map.groupBy(all, ({ name }) => readKey(keyOf(name, place) ?? "").host ?? "");
   hosts.delete("");
   return { place, fleet, hosts };

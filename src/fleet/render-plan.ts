@@ -17,7 +17,7 @@ export function planText(plan: FleetPlan, palette: Palette): string {
     lines.push(...kept.map(({ key, value }) => `    ${key.padEnd(width)}  ${quoted(value)}`), "");
   }
   if (drift.length > 0) {
-    lines.push("Changed since the last release by something else than these commands:");
+    lines.push("Changed since the last release, outside of releases:");
     const width = widthOf(drift);
     const told = drift.slice(0, TOLD_MAX).map(({ key, from, to }) => {
       return `    ${key.padEnd(width)}  ${valueText(from)} -> ${valueText(to)}`;

@@ -7,7 +7,8 @@ import { listOf, settingOf } from "./values.ts";
  * @param values by their keys. What is no setting goes into a comment: the file cannot say it.
  */
 export function writeFleetFile(fleet: string, values: ReadonlyMap<string, string>): string {
-  const content: Layer = { fleet };
+  const content = makeLayer();
+  content["fleet"] = fleet;
   const unknown: string[] = [];
   for (const [key, value] of [...values].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const { host, leaf } = readKey(key);
@@ -53,9 +54,14 @@ interface Layer {
 function below(layer: Layer, name: string): Layer {
   const found = layer[name];
   if (typeof found === "object" && !isList(found)) return found;
-  const made: Layer = {};
+  const made = makeLayer();
   layer[name] = made;
   return made;
+}
+
+/** A host may have any name, `__proto__` too. */
+function makeLayer(): Layer {
+  return Object.create(null);
 }
 
 function isList(value: Layer[string]): value is readonly string[] {

@@ -1,11 +1,18 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { type Applied, applyPlan, assertUnmoved } from "../../fleet/apply.ts";
 import { type FleetPlan, isDue } from "../../fleet/plan.ts";
 import { writeRelease } from "../../fleet/release.ts";
 import { planText } from "../../fleet/render-plan.ts";
-import { configurationError, ExitCode, ServiceError } from "../../lib/errors.ts";
+import { AgentError, configurationError, ExitCode, messageOf } from "../../lib/errors.ts";
 import { printable } from "../text.ts";
-import { type FleetSession, makeReleaseId, operatorOf, withPermissions } from "./session.ts";
+import {
+  explained,
+  type FleetSession,
+  makeReleaseId,
+  operatorOf,
+  withPermissions,
+} from "./session.ts";
 
 /** Options of every command that changes parameters. */
 export interface ChangeOptions {
@@ -20,9 +27,9 @@ const BAR_WIDTH = 30;
  * Shows a plan, asks, and does it.
  * @param about.yes nobody is asked
  * @param about.done what is told at the end
- * @returns 0; 1 if the person did not say yes
- * @throws AgentError: 2 for a plan with problems or nobody to ask, 1 if somebody else changed the
- *   parameters meanwhile, 3 if a service refused in the middle
+ * @returns 0; 1 if the person did not say yes, or somebody else wrote at the same moment; 2 if hosts
+ *   or SSM would refuse it; 3 if a service refused in the middle
+ * @throws AgentError: 2 if there is nobody to ask, 1 if somebody else changed the parameters meanwhile
  */
 export async function carryOut(
   plan: FleetPlan,
@@ -31,10 +38,9 @@ export async function carryOut(
 ): Promise<ExitCode> {
   const { palette, access, patience } = session;
   session.tell(planText(plan, palette));
-  assertApplicable(plan);
-  if (!isDue(plan)) {
+  if (!isDue(plan) || plan.problems.length > 0) {
     session.answer({ plan, applied: null });
-    return ExitCode.done;
+    return planExitCode(plan, session);
   }
   const revision = revisionText(plan, session);
   if (!about.yes && !(await isConfirmed(session))) {
@@ -48,25 +54,30 @@ export async function carryOut(
     const progress = makeProgress(session);
     const applied = await applyPlan(plan, revision, ports, progress.draw);
     progress.clear();
-    if (applied.failure !== undefined) throw interrupted(plan, applied, session);
+    if (applied.failure !== undefined) return tellFailure(plan, applied, session);
     const what = plan.host === null ? `Release ${applied.release}` : `Host ${plan.host}`;
-    const { written, removed } = applied;
-    session.tell(
-      palette.green(`${what}: ${written.length} parameters written, ${removed.length} removed.`) +
-        `${about.done === undefined ? "" : `\n${about.done}`}\n`,
-    );
-    session.answer({ plan, applied: { ...applied, failure: undefined } });
+    const values = countText(applied.written.length - 1, "value");
+    const outcome = `${what}: ${values} written, ${applied.removed.length} removed.`;
+    session.tell(`${palette.green(outcome)}\n`);
+    if (about.done !== undefined) session.tell(`${about.done}\n`);
+    session.answer({ plan, applied: { ...applied, failure: null } });
     return ExitCode.done;
   });
 }
 
-/** @throws AgentError (exit code 2) that names all that must be mended first */
-export function assertApplicable({ problems }: FleetPlan): void {
-  if (problems.length === 0) return;
-  throw configurationError(
-    `Hosts or SSM would refuse this:\n  ${problems.map(printable).join("\n  ")}`,
-    "Mend what is named; nothing was written.",
-  );
+/** 0, or 2 if hosts or SSM would refuse it, which the text of the plan has told. */
+export function planExitCode(
+  { problems }: FleetPlan,
+  { palette, context }: FleetSession,
+): ExitCode {
+  if (problems.length === 0) return ExitCode.done;
+  const text = `Hosts or SSM would refuse this: ${countText(problems.length, "problem")}, see above. Nothing was written.`;
+  context.stderr.write(`${palette.red(text)}\n`);
+  return ExitCode.configuration;
+}
+
+function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function revisionText(plan: FleetPlan, { context, patience }: FleetSession): string {
@@ -89,11 +100,17 @@ async function isConfirmed({ context, patience }: FleetSession): Promise<boolean
     );
   }
   const asking = createInterface({ input: stdin, output: stderr, terminal: true });
+  // Ctrl-C and Ctrl-D close it, and no answer comes.
+  const closed = once(asking, "close").then(() => "");
   try {
-    const answer = await asking.question('Apply this? Only "yes" is taken: ', {
+    const answer = asking.question('Apply this? Only "yes" is taken: ', {
       signal: patience.signal,
     });
-    return answer.trim() === "yes";
+    return (await Promise.race([answer, closed])).trim() === "yes";
+  } catch (error) {
+    patience.signal.throwIfAborted();
+    if (error instanceof Error && error.name === "AbortError") return false;
+    throw error;
   } finally {
     asking.close();
   }
@@ -114,25 +131,29 @@ function makeProgress({ context }: FleetSession) {
 }
 
 /** Tells how far it came before it ended; a command that is stopped says so as well. */
-function interrupted(plan: FleetPlan, applied: Applied, { context }: FleetSession): unknown {
-  const { written, removed, left, failure } = applied;
+function tellFailure(
+  plan: FleetPlan,
+  { failure, ...applied }: Applied,
+  session: FleetSession,
+): ExitCode {
+  const { written, removed, left } = applied;
+  const error = explained(failure, session);
   const list = (names: readonly string[]) => (names.length === 0 ? "nothing" : names.join(", "));
+  const hint = error instanceof AgentError ? error.hint : "It was stopped.";
   const lines = [
+    `It ended in the middle: ${messageOf(error)}`,
     `Written: ${list(written.map(({ name, version }) => `${name} (version ${version})`))}.`,
     `Removed: ${list(removed)}.`,
     `Not reached: ${list(left)}.`,
     left.includes(plan.revision.name)
-      ? "The revision was not written: hosts that follow it take the rest only with the next release, or within about 6 hours; a host that starts takes what is there."
+      ? "The revision was not written: hosts that follow it take the rest with the next release, or within about 6 hours; a host that starts takes what is there."
       : "The revision was written as well.",
+    `way out: ${hint} Then run the same command again: it finishes what is left.`,
   ];
-  context.stderr.write(`${lines.map(printable).join("\n")}\n`);
-  if (!(failure instanceof ServiceError)) return failure;
-  return new ServiceError(`${failure.message} ${written.length} parameters were written.`, {
-    code: failure.code,
-    isPassing: failure.isPassing,
-    retryAfterMs: failure.retryAfterMs,
-    deniedAction: failure.deniedAction,
-    hint: `${failure.hint} Then run the same command again: it finishes what is left.`,
-    cause: failure,
-  });
+  session.context.stderr.write(`${lines.map(printable).join("\n")}\n`);
+  // A bug is told as one, after what it has left behind.
+  if (!(error instanceof AgentError) && !session.context.stop.aborted) throw error;
+  const told = { message: messageOf(error), hint };
+  session.answer({ plan, applied: { ...applied, failure: told } });
+  return error instanceof AgentError ? error.exitCode : ExitCode.failed;
 }

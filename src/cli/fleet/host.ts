@@ -38,9 +38,11 @@ export async function fleetHost(
     throw configurationError(`The host's id ${NAME_EXPECTS}.`, "See ids with `fleet hosts`.");
   }
   const target = targetOf(host, action, items);
-  await using session = await openSession(`host ${action}`, options, context, { open });
+  await using session = await openSession(`host ${action}`, options, context, { host, open });
   const { access, place, patience } = session;
-  const state = await withPermissions(session, () => readFleet(access.source, place, patience));
+  const state = await withPermissions(session, () =>
+    readFleet(access.source, place, patience, host),
+  );
   if (action === "show") return show(session, host, state.hosts.get(host) ?? []);
   const plan = planFleet({
     state,
@@ -91,7 +93,7 @@ function targetOf(host: string, action: HostAction, items: readonly string[]) {
 
 function leafError(leaf: string, reason: string): Error {
   return configurationError(
-    `${leaf} ${reason}`.replace(/\.?$/, "."),
+    `${leaf} ${reason}`.replace(/[^?]$/, "$&."),
     "The README lists every setting; those of a route are routes/NAME/SETTING.",
   );
 }

@@ -1,4 +1,4 @@
-import { type FleetPlace, fleetPath, hostsPath } from "../../fleet/keys.ts";
+import { type FleetPlace, fleetPath, hostsPath, pathsOf } from "../../fleet/keys.ts";
 
 /** The commands, by what their credentials must allow. */
 export type FleetCommand =
@@ -42,9 +42,19 @@ const ACTIONS: Readonly<Record<FleetCommand, readonly Action[]>> = {
 };
 
 /** All IAM actions of a command with their resources, in one sentence. */
-export function permissionsText(command: FleetCommand, place: FleetPlace, region: string): string {
+export function permissionsText(
+  command: FleetCommand,
+  about: {
+    readonly place: FleetPlace;
+    /** The one host that it is about. */
+    readonly host: string | undefined;
+    readonly region: string;
+  },
+): string {
+  const { place, host, region } = about;
   const arn = (path: string) => `arn:aws:ssm:${region}:*:parameter${path}`;
-  const paths = [fleetPath(place), hostsPath(place)];
+  const hosts = host === undefined ? hostsPath(place) : pathsOf(place, host).host;
+  const paths = [fleetPath(place), hosts];
   const resources = {
     paths: paths.map(arn).join(" and "),
     below: paths.map((path) => arn(`${path}/*`)).join(" and "),

@@ -5,7 +5,7 @@ import { writePlan } from "../../fleet/plan-file.ts";
 import { planText } from "../../fleet/render-plan.ts";
 import { configurationError, ExitCode, messageOf } from "../../lib/errors.ts";
 import type { CommandContext } from "../context.ts";
-import { assertApplicable } from "./carry-out.ts";
+import { planExitCode } from "./carry-out.ts";
 import { type FilePlanOptions, planFile, readNamed } from "./plan-source.ts";
 import { type FleetOptions, type OpenAccess, openSession } from "./session.ts";
 
@@ -17,7 +17,8 @@ export interface PlanCommandOptions extends FleetOptions, FilePlanOptions {
 /**
  * `fleet plan FILE`: shows what `apply` would do, and can save it. Changes nothing.
  * @returns 0; with --detailed-exitcode 1 if there is anything to apply, as diff(1) does
- * @throws AgentError; 2 if the file is wrong or hosts would refuse it
+ * 2 if hosts or SSM would refuse it
+ * @throws AgentError; 2 if the file is wrong
  */
 export async function fleetPlan(
   name: string,
@@ -39,7 +40,7 @@ export async function fleetPlan(
   const plan = await planFile(named, session, options);
   session.tell(planText(plan, session.palette));
   session.answer(plan);
-  assertApplicable(plan);
+  if (plan.problems.length > 0) return planExitCode(plan, session);
   if (options.output !== undefined) {
     try {
       await writeFile(resolve(context.workingDirectory, options.output), writePlan(plan));

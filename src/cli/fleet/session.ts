@@ -31,6 +31,8 @@ export interface FleetSession extends AsyncDisposable {
   readonly context: CommandContext;
   readonly options: FleetOptions;
   readonly place: FleetPlace;
+  /** The one host that it is about. */
+  readonly host: string | undefined;
   readonly access: FleetAccess;
   readonly patience: Patience;
   readonly palette: Palette;
@@ -63,10 +65,12 @@ export async function openSession(
   {
     fleet,
     parameterRoot,
+    host,
     open = openFleetAccess,
   }: {
     readonly fleet?: string | undefined;
     readonly parameterRoot?: string | undefined;
+    readonly host?: string;
     readonly open?: OpenAccess | undefined;
   },
 ): Promise<FleetSession> {
@@ -81,6 +85,7 @@ export async function openSession(
     context,
     options,
     place,
+    host,
     access,
     patience: { clock: access.clock, random: Math.random, signal: context.stop },
     palette: makePalette(context.isTerminal, context.env),
@@ -140,21 +145,23 @@ function rootName(
  * takes.
  */
 export async function withPermissions<T>(
-  { command, place, access }: FleetSession,
+  session: FleetSession,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw explained(error, () => permissionsText(command, place, access.region));
+    throw explained(error, session);
   }
 }
 
-function explained(error: unknown, permissions: () => string): unknown {
+/** The error, or one whose hint names all IAM actions of the command. */
+export function explained(error: unknown, { command, place, access, host }: FleetSession): unknown {
   if (!(error instanceof ServiceError) || error.deniedAction === undefined) return error;
+  const permissions = permissionsText(command, { place, host, region: access.region });
   return new AgentError(error.message, {
     exitCode: ExitCode.unreachable,
-    hint: `Allow ${error.deniedAction} to your own credentials. ${permissions()}`,
+    hint: `Allow ${error.deniedAction} to your own credentials. ${permissions}`,
     cause: error,
   });
 }
