@@ -12,12 +12,14 @@ import { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
 import { openFilesMax } from "../lib/descriptors.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
+import { RateLimiter } from "../lib/rate-limiter.ts";
 import { VERSION } from "../lib/version.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
 import { LogShipper } from "../logs/shipper.ts";
 import { Directories, type Directory } from "../sweep/directory.ts";
 import type { Entry } from "../sweep/entry.ts";
 import { lastSweepOf } from "../sweep/host-state.ts";
+import { limitUploads } from "../sweep/limited-store.ts";
 import { objectKey } from "../sweep/object-key.ts";
 import type { ObjectStore } from "../sweep/object-store.ts";
 import { Overwrites } from "../sweep/overwrites.ts";
@@ -58,6 +60,8 @@ export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
   readonly #clients: AwsClients;
+  /** Of all uploads of this host together. */
+  readonly #uploadLimiter: RateLimiter;
   readonly #store: ObjectStore;
   readonly #parameters: ParameterSource;
   readonly #shippers: readonly LogShipper[];
@@ -80,7 +84,8 @@ export class Agent {
     const { bootstrap, clock, random } = options;
     this.#options = options;
     this.#clients = clients;
-    this.#store = makeS3Store(clients.s3);
+    this.#uploadLimiter = new RateLimiter({ clock }, 0);
+    this.#store = limitUploads(makeS3Store(clients.s3), this.#uploadLimiter);
     this.#parameters = makeParameterSource(clients.ssm, { clock, random });
     const group = `${bootstrap.parameterRoot}/${bootstrap.fleet}`;
     const [state, files] = [group, `${group}/files`].map((name) => {
