@@ -54,7 +54,6 @@ export class RateLimiter {
     if (before === 0) this.#saved = this.#capacity;
     // A debt was made at the rate of its time. It is not to last longer because of a lower one.
     else if (this.#saved < 0) this.#saved *= Math.min(1, bytesPerSecond / before);
-    this.#grantWaiting();
     this.#wake?.abort();
   }
 
