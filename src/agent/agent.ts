@@ -91,8 +91,21 @@ export class Agent {
       store: limitUploads(makeS3Store(clients.s3), this.#uploadLimiter),
       workplace: this.workplace,
       clockOffsetMs: () => clients.clockOffsetMs(),
-      logEventsDropped: () => this.#shippers.reduce((sum, { dropped }) => sum + dropped, 0),
+      logEventsDropped: () => this.logs.dropped,
     });
+  }
+
+  /** Who this agent is. */
+  get about() {
+    const { fleet, hostId: host } = this.#options.bootstrap;
+    return { fleet, host, version: VERSION, pid: process.pid, machine: undefined };
+  }
+
+  /** Log records that wait to be sent, and that were lost because of a limit. */
+  get logs() {
+    const sum = (of: (shipper: LogShipper) => number) =>
+      this.#shippers.reduce((total, shipper) => total + of(shipper), 0);
+    return { waiting: sum(({ waiting }) => waiting), dropped: sum(({ dropped }) => dropped) };
   }
 
   /** Begins to send records to CloudWatch Logs; until then they wait in memory. */
@@ -107,7 +120,11 @@ export class Agent {
    */
   async readConfig(signal: AbortSignal): Promise<Config> {
     const { clock, random } = this.#options;
-    const set = await readParametersNow(this.parameters, this.host.paths, { clock, random, signal });
+    const set = await readParametersNow(this.parameters, this.host.paths, {
+      clock,
+      random,
+      signal,
+    });
     return configOf(resolveParameters(set, this.host, clock.now()));
   }
 

@@ -46,7 +46,10 @@ export class Sweeper implements Disposable {
   /** What observers have told already, to tell it once. */
   readonly #told = new Set<string>();
   readonly #budget = new ByteBudget(PART_BYTES_HELD_MAX);
-  readonly #overwrites = new Map<string, { readonly key: string; readonly overwrites: Overwrites }>();
+  readonly #overwrites = new Map<
+    string,
+    { readonly key: string; readonly overwrites: Overwrites }
+  >();
   #leases: LeaseKeeper | undefined;
 
   constructor(options: SweeperOptions) {

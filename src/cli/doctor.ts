@@ -70,15 +70,15 @@ async function* runChecks(
     yield await run(check);
   }
 
-  let configured: string | undefined;
+  let configured: readonly string[] | undefined;
   yield await run({
     name: "parameters",
     about: `${bootstrap.parameterRoot}/fleets/${bootstrap.fleet}`,
     async run() {
-      const read = await readDirectory(options, context);
-      if (typeof read !== "string") return read;
+      const read = await readDirectories(options, context);
+      if (!Array.isArray(read)) return read as Verdict;
       configured = read;
-      return ok(`the watched directory is ${read}`);
+      return ok(`watched: ${read.join(", ")}`);
     },
   });
   const places = await placesOf(bootstrap, configured, workingDirectory);
@@ -109,16 +109,17 @@ async function* runChecks(
   }
 }
 
-/** The directory that the parameters name; else the verdict on them. */
-async function readDirectory(
+/** The directories that the parameters name; else the verdict on them. */
+async function readDirectories(
   options: CommonOptions,
   context: CommandContext,
-): Promise<string | Verdict> {
+): Promise<readonly string[] | Verdict> {
   let agent: Agent | undefined;
   try {
     ({ agent } = await startAgent(options, context, []));
     const signal = AbortSignal.any([context.stop, AbortSignal.timeout(PARAMETERS_MS_MAX)]);
-    return (await agent.readConfig(signal)).settings.directory;
+    const { routes } = await agent.readConfig(signal);
+    return routes.map(({ settings }) => settings.directory);
   } catch (error) {
     if (error instanceof AgentError && error.exitCode === ExitCode.configuration) {
       return problem(error.message, error.hint);
@@ -132,13 +133,13 @@ async function readDirectory(
 }
 
 /**
- * The directories to look at. The one that is watched is looked at thoroughly, and the allowed
- * roots beside it only for being there: they may hold anything. While nobody knows which one is
+ * The directories to look at. Those that are watched are looked at thoroughly, and the allowed
+ * roots beside them only for being there: they may hold anything. While nobody knows which ones are
  * watched, any root may be.
  */
 async function placesOf(
   { allowedRoots }: Bootstrap,
-  configured: string | undefined,
+  configured: readonly string[] | undefined,
   workingDirectory: string,
 ): Promise<readonly { readonly path: string; readonly isWatched: boolean }[]> {
   const asked = (path: string) => resolve(workingDirectory, path);
@@ -146,12 +147,12 @@ async function placesOf(
     return allowedRoots.map((path) => ({ path: asked(path), isWatched: true }));
   }
   const real = async (path: string) => await realpath(asked(path)).catch(() => asked(path));
-  const watched = await real(configured);
+  const watched = await Promise.all(configured.map(real));
   const others: { path: string; isWatched: boolean }[] = [];
   for (const root of allowedRoots) {
-    if ((await real(root)) !== watched) others.push({ path: asked(root), isWatched: false });
+    if (!watched.includes(await real(root))) others.push({ path: asked(root), isWatched: false });
   }
-  return [{ path: asked(configured), isWatched: true }, ...others];
+  return [...configured.map((path) => ({ path: asked(path), isWatched: true })), ...others];
 }
 
 function printableLines(checked: Checked): string {

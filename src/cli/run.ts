@@ -12,7 +12,7 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, bootstrap } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
   // From now on a SIGHUP must not end the process, even before there is anything to refresh.
   let refresh = () => {};
   context.onReload(() => refresh());
@@ -22,7 +22,8 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   try {
     await runDaemon({
       agent,
-      hostId: bootstrap.hostId,
+      workingDirectory: context.workingDirectory,
+      statusDirectories: statusDirectories(agent.stateDirectory, context.env),
       clock: systemClock,
       random: Math.random,
       stop: context.stop,
@@ -41,4 +42,10 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   } finally {
     await agent.stop();
   }
+}
+
+/** The state directory is for who may enter it; systemd's runtime directory is for everybody. */
+function statusDirectories(stateDirectory: string, env: CommandContext["env"]): readonly string[] {
+  const runtime = env["RUNTIME_DIRECTORY"]?.split(":")[0];
+  return runtime ? [stateDirectory, runtime] : [stateDirectory];
 }
