@@ -13,8 +13,11 @@ import { startAgent } from "./start-agent.ts";
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
   const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
-  // From now on a SIGHUP must not end the process, even before there is anything to refresh.
-  let refresh = () => {};
+  // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
+  let isWished = false;
+  let refresh = () => {
+    isWished = true;
+  };
   context.onReload(() => refresh());
   context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
@@ -30,6 +33,7 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
       cancel: afterStopDeadline(context.stop),
       onReload: (refreshNow) => {
         refresh = refreshNow;
+        if (isWished) refreshNow();
       },
     });
     agent.logger.log("agent.stopped");
