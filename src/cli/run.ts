@@ -12,7 +12,12 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, bootstrap } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  const { agent, bootstrap } = await startAgent(
+    options,
+    context,
+    [makeStreamSink(context.stdout)],
+    { savesHost: true },
+  );
   // From now on a SIGHUP must not end the process, even before there is anything to refresh.
   let refresh = () => {};
   context.onReload(() => refresh());

@@ -36,6 +36,7 @@ export async function sweep(
     options,
     context,
     isJson && !isDryRun ? [untilCompleted(context)] : [],
+    { savesHost: !isDryRun },
   );
   try {
     const config = await agent.readConfig(context.stop);
