@@ -60,7 +60,7 @@ export function parseBootstrap(
   for (const [key, value] of Object.entries(values)) {
     if (typeof value === "string" || Array.isArray(value)) continue;
     throw configurationError(
-      `The bootstrap file ${file} is not usable: line ${lines.get(key)}: ${key} must be text or a list: value was ${JSON.stringify(value)}.`,
+      `The bootstrap file ${file} is not usable: line ${lines.get(key)}: ${key} must be text or a list.`,
       "Write the value behind its key, or its items one a line, each after a hyphen.",
     );
   }

@@ -196,7 +196,7 @@ export function readBootstrap(options: {
     allowedRoots: read.allowedRoots,
     allowedBuckets: read.allowedBuckets.includes("*") ? undefined : read.allowedBuckets,
     stateDirectory: read.stateDirectory || stateDirectoryOf(options.env),
-    roleArn: textOrNothing(read.roleArn),
+    roleArn: read.roleArn === "" ? undefined : read.roleArn,
     allowOverwrite: read.allowOverwrite === "true",
     minAgeFloorMs: read.minAgeFloor,
   };
