@@ -40,7 +40,6 @@ describe("the merge gate", () => {
     await writeFile(
       bootstrap,
       `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nstateDirectory: ${state}\n`,
-      { mode: 0o644 },
     );
     const sweep = async () => {
       const args = ["src/main.ts", "sweep", "--json", "--config", bootstrap];

@@ -127,7 +127,6 @@ export async function makeFaultHost(options: {
   await writeFile(
     bootstrap,
     `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nstateDirectory: ${state}\nminAgeFloor: 0s\n`,
-    { mode: 0o644 },
   );
   const ownEnv = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
   const env = {

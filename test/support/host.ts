@@ -79,7 +79,6 @@ export async function makeHost(
   await writeFile(
     bootstrap,
     `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nstateDirectory: ${join(folder, "state")}\nminAgeFloor: 0s\n`,
-    { mode: 0o644 },
   );
   const env = { ...aws.environment(), HOME: folder };
   const begin = (args: readonly string[], options: RunOptions = {}) =>
