@@ -12,7 +12,9 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)], {
+    savesHost: true,
+  });
   // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
   let isWished = false;
   let refresh = () => {

@@ -44,6 +44,7 @@ export async function sweep(
     options,
     context,
     isJson && !isDryRun ? [output] : [],
+    { savesHost: !isDryRun },
   );
   try {
     const config = await agent.readConfigOrLast(context.stop, (error) => {
