@@ -52,6 +52,7 @@ export async function runCommand(
     });
   add(program, "sweep", "do one sweep now")
     .option("--dry-run", "tell what would go, wait or stay, and why; do nothing")
+    .option("--route <name>", "only this route (default: all of them)")
     .option("--json", "one event a line, the last one is sweep.completed")
     .action(async (options: SweepCommandOptions) => {
       const { sweep } = await import("./sweep.ts");

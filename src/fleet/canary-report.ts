@@ -112,7 +112,10 @@ function progressOf(
   return desiredHash === expected && refusal !== undefined ? "refused" : "behind";
 }
 
-/** Whether each route came due twice, and the last sweep is no older than the later of that. */
+/**
+ * Whether each route came due twice since. Of several routes, a heartbeat tells the sweep that is
+ * longest ago. An implied route is swept only where its directory exists.
+ */
 function isSweptTwice(
   { routes }: Config,
   { host, lastSweepAt }: LiveHost,
@@ -120,7 +123,8 @@ function isSweptTwice(
 ): boolean {
   if (lastSweepAt === undefined) return false;
   const fraction = stableFraction(host, "sweep");
-  return routes.every(({ schedule }) => {
+  return routes.every(({ schedule, isImplied }) => {
+    if (isImplied) return true;
     const first = nextRun(schedule, takenAt, fraction);
     return nextRun(schedule, first, fraction) <= lastSweepAt;
   });

@@ -10,7 +10,7 @@ import {
   parseDocument,
   type YAMLMap,
 } from "yaml";
-import { NAME_EXPECTS, NAME_PATTERN } from "../config/bootstrap.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../host/names.ts";
 import { placeOf } from "../config/merge.ts";
 import { isSettingName, SETTING_NAMES } from "../config/schema.ts";
 import { configurationError } from "../lib/errors.ts";

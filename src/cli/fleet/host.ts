@@ -1,4 +1,4 @@
-import { NAME_EXPECTS, NAME_PATTERN } from "../../config/bootstrap.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import { placeOf } from "../../config/merge.ts";
 import { type FleetPlace, hostKey, pathsOf, REVISION } from "../../fleet/keys.ts";
 import { planFleet } from "../../fleet/plan.ts";

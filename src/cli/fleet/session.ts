@@ -1,7 +1,8 @@
+import { PARAMETER_ROOT_PATTERN } from "../../config/bootstrap.ts";
 import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 import { type FleetAccess, openFleetAccess } from "../../agent/fleet-access.ts";
-import { NAME_EXPECTS, NAME_PATTERN } from "../../config/bootstrap.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import type { FleetPlace } from "../../fleet/keys.ts";
 import type { LiveHost } from "../../fleet/live-hosts.ts";
 import type { Patience } from "../../fleet/read-fleet.ts";
@@ -50,7 +51,6 @@ export type OpenAccess = (options: {
 }) => Promise<FleetAccess>;
 
 const PARAMETER_ROOT = "/s3-offload-agent";
-const ROOT_PATTERN = /^(\/[A-Za-z0-9._-]+)+$/;
 
 /**
  * Opens what a command needs. The names come from the options, else from the variables that hosts
@@ -133,7 +133,7 @@ function rootName(
       "Leave --parameter-root out, or plan again.",
     );
   }
-  if (ROOT_PATTERN.test(root)) return root;
+  if (PARAMETER_ROOT_PATTERN.test(root)) return root;
   throw configurationError(
     `The parameter root ${root} is none.`,
     "Name a path such as /s3-offload-agent, without a slash at the end.",
