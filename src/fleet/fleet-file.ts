@@ -10,9 +10,9 @@ import {
   parseDocument,
   type YAMLMap,
 } from "yaml";
-import { NAME_EXPECTS, NAME_PATTERN } from "../host/names.ts";
 import { placeOf } from "../config/merge.ts";
 import { isSettingName, SETTING_NAMES } from "../config/schema.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../host/names.ts";
 import { configurationError } from "../lib/errors.ts";
 import { nearest } from "../lib/nearest.ts";
 import { CANARY, hostKey } from "./keys.ts";

@@ -1,8 +1,8 @@
-import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import { placeOf } from "../../config/merge.ts";
 import { type FleetPlace, hostKey, pathsOf, REVISION } from "../../fleet/keys.ts";
 import { planFleet } from "../../fleet/plan.ts";
 import { readFleet } from "../../fleet/read-fleet.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import { configurationError, ExitCode } from "../../lib/errors.ts";
 import { quoted } from "../../lib/palette.ts";
 import type { CommandContext } from "../context.ts";

@@ -1,11 +1,11 @@
-import { PARAMETER_ROOT_PATTERN } from "../../config/bootstrap.ts";
 import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 import { type FleetAccess, openFleetAccess } from "../../agent/fleet-access.ts";
-import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
+import { PARAMETER_ROOT_PATTERN } from "../../config/bootstrap.ts";
 import type { FleetPlace } from "../../fleet/keys.ts";
 import type { LiveHost } from "../../fleet/live-hosts.ts";
 import type { Patience } from "../../fleet/read-fleet.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import {
   AgentError,
