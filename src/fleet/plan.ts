@@ -17,7 +17,7 @@ import {
 } from "./keys.ts";
 import { limitProblems } from "./limits.ts";
 import type { LiveHost } from "./live-hosts.ts";
-import { type FleetState, leavesOf, revisionOf, stateAfter } from "./read-fleet.ts";
+import { type FleetState, leavesOf, releaseOf, revisionOf, stateAfter } from "./read-fleet.ts";
 import { changesBetween, durationText, type ReleaseChange, readRelease } from "./release.ts";
 import { intervalMs, pagesOf, spreadMs } from "./spread.ts";
 
@@ -104,7 +104,7 @@ export function planFleet(options: PlanOptions): FleetPlan {
   const kept = (options.isWhole === true ? [...leaves] : [])
     .filter(([key]) => isOurs(key) && !target.wanted.has(key) && !target.dropped.has(key))
     .map(([key, { value }]) => ({ key, value }));
-  const release = readRelease(revisionParameter(state, options.host)?.value ?? "");
+  const release = options.host === undefined ? releaseOf(state) : ownRelease(state, options.host);
   const now = textsOf(leaves, isOurs);
   const drift = release === undefined ? [] : changesBetween(release.leaves, now);
   return {
@@ -118,7 +118,7 @@ export function planFleet(options: PlanOptions): FleetPlan {
     seen: seenOf(state, isSeen(options)),
     leaves: Object.fromEntries(textsOf(leavesOf(after), isOurs)),
     revision: revisionPlan(state, options.host),
-    recording: recordingOf(changes, release === undefined, drift),
+    recording: recordingOf(changes, release === undefined && now.size > 0, drift),
     drift,
     spreadMs: options.host === undefined ? spreadMs(size.pages, size.hosts) : 0,
     hosts: plannedHosts(state, after, options, owners),
@@ -144,11 +144,13 @@ export function isDue(plan: FleetPlan): boolean {
 
 /** The versions of what a plan rests on. @param hosts whose own parameters count */
 export function seenOf(
-  { fleet, hosts }: FleetState,
+  { fleet, hosts, parts }: FleetState,
   isHost: (host: string) => boolean,
 ): Record<string, number> {
   const own = [...hosts].flatMap(([host, parameters]) => (isHost(host) ? parameters : []));
-  return Object.fromEntries([...fleet, ...own].map(({ name, version }) => [name, version]));
+  return Object.fromEntries(
+    [...fleet, ...own, ...parts].map(({ name, version }) => [name, version]),
+  );
 }
 
 function isSeen({ host, hosts }: PlanOptions): (id: string) => boolean {
@@ -159,6 +161,11 @@ function revisionParameter(state: FleetState, host: string | undefined) {
   if (host === undefined) return revisionOf(state);
   const name = nameOf(hostKey(host, REVISION), state.place);
   return state.hosts.get(host)?.find((parameter) => parameter.name === name);
+}
+
+/** What these commands gave a host last. It is never in parts. */
+function ownRelease(state: FleetState, host: string) {
+  return readRelease(revisionParameter(state, host)?.value ?? "", () => undefined);
 }
 
 function revisionPlan(state: FleetState, host: string | undefined): FleetPlan["revision"] {
@@ -245,7 +252,7 @@ function hostEnds(before: FleetState, after: FleetState, host: string): readonly
 
 /** The hosts whose own parameters belong to the fleet's releases: those of the file and the last one. */
 export function hostsOfReleases(state: FleetState, named: readonly string[]): Set<string> {
-  const release = readRelease(revisionOf(state)?.value ?? "");
+  const release = releaseOf(state);
   const recorded = [...(release?.leaves.keys() ?? [])].flatMap((key) => readKey(key).host ?? []);
   return new Set([...named, ...recorded]);
 }
