@@ -45,7 +45,8 @@ export interface FleetPlan {
   readonly recording: "changes" | "first" | "drift" | "none";
   /** What was changed since the last release by something else than these commands. */
   readonly drift: readonly ReleaseChange[];
-  readonly spreadMs: number;
+  /** Over how long hosts spread the reading; null: nobody knows how many, so over their interval. */
+  readonly spreadMs: number | null;
   readonly hosts: PlannedHosts;
   readonly warnings: readonly string[];
   /** What must be mended before it can be applied. */
@@ -96,8 +97,8 @@ export function planFleet(options: PlanOptions): FleetPlan {
   const before = judgeFleet(state, []);
   const problems = [
     ...judgement.problems.map((problem) => problemText(problem, place, source)),
-    ...limitProblems(changes, state.fleet.length + [...state.hosts.values()].flat().length).map(
-      (problem) => problemText({ ...problem, of: "SSM" }, place, source),
+    ...limitProblems(changes, countOf(state)).map((problem) =>
+      problemText({ ...problem, of: "SSM" }, place, source),
     ),
   ];
   const size = sizeOf(after, live, owners);
@@ -120,7 +121,7 @@ export function planFleet(options: PlanOptions): FleetPlan {
     revision: revisionPlan(state, options.host),
     recording: recordingOf(changes, release === undefined && now.size > 0, drift),
     drift,
-    spreadMs: options.host === undefined ? spreadMs(size.pages, size.hosts) : 0,
+    spreadMs: spreadOf(options, size),
     hosts: plannedHosts(state, after, options, owners),
     warnings: [
       ...(options.warnings ?? []),
@@ -128,13 +129,15 @@ export function planFleet(options: PlanOptions): FleetPlan {
         ? fleetEnds(before, judgement)
         : hostEnds(state, after, options.host)),
       ...intervalWarnings(judgement.stable?.settings["refresh-interval"], size.hosts),
-      ...(live === undefined && options.host === undefined
-        ? ["The live hosts could not be counted: the spread is computed from expected-hosts."]
-        : []),
+      ...(live === undefined && options.host === undefined ? [uncounted(size.hosts)] : []),
       ...judgement.warnings,
     ],
     problems,
   };
+}
+
+function countOf({ fleet, hosts, parts }: FleetState): number {
+  return fleet.length + parts.length + [...hosts.values()].flat().length;
 }
 
 /** Whether there is anything to write at all. */
@@ -211,6 +214,22 @@ function sizeOf(
     hosts: Math.max(live?.length ?? 0, expected),
     pages: pagesOf(after.fleet.length, most),
   };
+}
+
+function spreadOf(
+  { host }: PlanOptions,
+  { hosts, pages }: { readonly hosts: number; readonly pages: number },
+): number | null {
+  if (host !== undefined) return 0;
+  return hosts === 0 ? null : spreadMs(pages, hosts);
+}
+
+function uncounted(hosts: number): string {
+  const spread =
+    hosts === 0
+      ? "hosts spread the reading over their refresh interval; expected-hosts would tell how many there are"
+      : "the spread is computed from expected-hosts";
+  return `The live hosts could not be counted: ${spread}.`;
 }
 
 function plannedHosts(

@@ -15,8 +15,8 @@ export interface ReleaseRecord {
   readonly by: string;
   /** Why, in his own words. */
   readonly note: string | undefined;
-  /** Over how long the hosts spread the reading of it. */
-  readonly spreadMs: number;
+  /** Over how long the hosts spread the reading of it; null: over their refresh interval. */
+  readonly spreadMs: number | null;
   /** Every value by its key. */
   readonly leaves: ReadonlyMap<string, string>;
 }
@@ -60,7 +60,12 @@ export function writeRelease(
   { id, by, note, spreadMs, leaves }: ReleaseRecord,
   partVersion: (index: number) => number | undefined,
 ): ReleaseTexts {
-  const about = { id, by, ...(note === undefined ? {} : { note }), spread: durationText(spreadMs) };
+  const about = {
+    id,
+    by,
+    ...(note === undefined ? {} : { note }),
+    ...(spreadMs === null ? {} : { spread: durationText(spreadMs) }),
+  };
   const sorted = [...leaves].sort(([one], [other]) => (one < other ? -1 : 1));
   const plain = JSON.stringify({ ...about, leaves: Object.fromEntries(sorted) });
   if (fits(plain)) return { revision: plain, parts: [] };
@@ -100,7 +105,7 @@ export function readRelease(text: string, findPart: FindPart): ReleaseRecord | u
     id,
     by,
     note: typeof note === "string" ? note : undefined,
-    spreadMs: parseRevision(text).spreadMs ?? 0,
+    spreadMs: parseRevision(text).spreadMs ?? null,
     leaves,
   };
 }

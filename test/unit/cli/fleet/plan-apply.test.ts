@@ -241,6 +241,24 @@ describe("fleet pull, plan and apply", () => {
     expect((await desk.run(["plan", "web.yaml"])).stdout).not.to.include("too short");
   });
 
+  for (const [what, live, expected, spread] of [
+    ["nobody counts the hosts", undefined, "", undefined],
+    ["no host is live", [], "", undefined],
+    ["one host is live", [liveHost("i-1")], "", "1s"],
+    ["nobody counts them and the file does", undefined, "expected-hosts: 3000\n", "10m"],
+    ["most of them are down", [liveHost("i-1")], "expected-hosts: 3000\n", "10m"],
+  ] as const) {
+    it(`a large fleet never reads all at once: ${what}`, async () => {
+      await using desk = await makeDesk();
+      desk.live = live;
+      await desk.write("web.yaml", `${FILE}${expected}`);
+      await desk.run(["apply", "web.yaml", "-y"]);
+      const revision = desk.ssm.all().find(({ name }) => name.endsWith("/revision"));
+      // Without a spread, hosts take their refresh interval for it.
+      expect(JSON.parse(revision?.value ?? "").spread).to.equal(spread);
+    });
+  }
+
   it("a host that the file names no more goes with --prune, if a release gave it its parameters", async () => {
     await using desk = await makeDesk();
     await desk.write("web.yaml", `${FILE}hosts: {i-1: {settings: {prefix: one/}}}\n`);
