@@ -141,7 +141,9 @@ function tellFailure(
   const { written, removed, left } = applied;
   const error = explained(failure, session);
   const list = (names: readonly string[]) => (names.length === 0 ? "nothing" : names.join(", "));
-  const hint = error instanceof AgentError ? error.hint : "It was stopped.";
+  const isRace = error instanceof AgentError && error.exitCode === ExitCode.failed;
+  const again = isRace ? "" : "Run the same command again: it finishes what is left.";
+  const hint = `${error instanceof AgentError ? `${error.hint} ` : ""}${again}`.trim();
   const lines = [
     `It ended in the middle: ${messageOf(error)}`,
     `Written: ${list(written.map(({ name, version }) => `${name} (version ${version})`))}.`,
@@ -150,7 +152,7 @@ function tellFailure(
     left.includes(plan.revision.name)
       ? "The revision was not written: hosts that follow it take the rest with the next release, or within about 6 hours; a host that starts takes what is there."
       : "The revision was written as well.",
-    `way out: ${hint} Then run the same command again: it finishes what is left.`,
+    `way out: ${hint}`,
   ];
   session.context.stderr.write(`${lines.map(printable).join("\n")}\n`);
   // A bug is told as one, after what it has left behind.
