@@ -21,6 +21,8 @@ export interface ChangeOptions {
   readonly message?: string;
 }
 
+const REMARK_CHARACTERS_MAX = 200;
+
 /** A bar is so many characters wide. */
 const BAR_WIDTH = 30;
 
@@ -84,13 +86,17 @@ function countText(count: number, what: string): string {
 function releaseTexts(plan: FleetPlan, { context, patience }: FleetSession): ReleaseTexts {
   const record = {
     id: makeReleaseId(patience.clock.now()),
-    by: operatorOf(context),
-    // SSM takes two braces for a reference of its own.
-    note: plan.note?.replaceAll("{{", "{ {") ?? undefined,
+    by: shortened(operatorOf(context)),
+    note: plan.note === null ? undefined : shortened(plan.note),
     spreadMs: plan.spreadMs,
     leaves: new Map(Object.entries(plan.leaves)),
   };
   return writeRelease(record, (index) => plan.seen[partName(index, plan.place)]);
+}
+
+/** A remark leaves room for the values; and SSM takes two braces for a reference of its own. */
+function shortened(text: string): string {
+  return text.replace(/\{(?=\{)/g, "{ ").slice(0, REMARK_CHARACTERS_MAX);
 }
 
 async function isConfirmed({ context, patience }: FleetSession): Promise<boolean> {

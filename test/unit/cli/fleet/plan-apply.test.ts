@@ -369,6 +369,15 @@ describe("fleet pull, plan and apply", () => {
     expect(stdout).not.to.include("\u001b");
   });
 
+  it("a release takes any remark, as far as there is room for it", async () => {
+    await using desk = await makeDesk();
+    await desk.write("web.yaml", FILE);
+    const remark = `{{{why}}} ${"语".repeat(5_000)}`;
+    expect((await desk.run(["apply", "web.yaml", "-y", "-m", remark])).exitCode).to.equal(0);
+    const { releases } = JSON.parse((await desk.run(["history", "--json"])).stdout);
+    expect(releases[0].note).to.match(/^\{ \{ \{why\}\}\} 语+$/);
+  });
+
   it("a fleet that the file does not name, or none, is refused", async () => {
     await using desk = await makeDesk();
     await desk.write("web.yaml", FILE);
