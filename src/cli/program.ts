@@ -3,6 +3,7 @@ import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { addHostsCommands } from "./fleet/hosts-commands.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 
@@ -83,6 +84,13 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
+  const fleet = program
+    .command("fleet")
+    .description("see and steer a whole fleet, on an operator's machine")
+    .exitOverride();
+  addHostsCommands(fleet, context, (code) => {
+    exitCode = code;
+  });
   program
     .command("version")
     .description("print the version")

@@ -32,8 +32,8 @@ export const BOOTSTRAP_FILE_DEFAULT = "/etc/s3-offload-agent/agent.yaml";
 const ENVIRONMENT_PREFIX = "S3_OFFLOAD_";
 
 /** As a path segment in the Parameter Store, a log stream and an object key all take it. */
-const NAME_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
-const NAME_EXPECTS = "must be 1 to 128 letters, digits, dots, underscores and hyphens";
+export const NAME_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+export const NAME_EXPECTS = "must be 1 to 128 letters, digits, dots, underscores and hyphens";
 
 const bootstrapSchema = {
   fleet: {

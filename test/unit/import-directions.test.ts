@@ -12,13 +12,14 @@ const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "lib"],
-  cli: ["agent", "config", "logs", "sweep", "lib"],
+  cli: ["agent", "fleet", "aws", "config", "logs", "sweep", "lib"],
   agent: ["config", "schedule", "sweep", "logs", "aws", "lib"],
   config: ["schedule", "sweep", "lib"],
   schedule: ["lib"],
   sweep: ["lib"],
   logs: ["lib"],
-  aws: ["config", "logs", "sweep", "lib"],
+  aws: ["fleet", "config", "logs", "sweep", "lib"],
+  fleet: ["config", "schedule", "logs", "lib"],
   lib: [],
 };
 
