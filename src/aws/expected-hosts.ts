@@ -2,7 +2,7 @@ import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { DescribeInstanceInformationCommand, type SSMClient } from "@aws-sdk/client-ssm";
 import type { ExpectedHost } from "../fleet/hosts/expected-hosts.ts";
 import { type Patience, patiently } from "../fleet/read-fleet.ts";
-import { operatorError } from "./operator-errors.ts";
+import { unreachableError } from "./errors.ts";
 
 /** The tag that says which fleet an instance belongs to. */
 const FLEET_TAG = "s3-offload-agent:fleet";
@@ -114,6 +114,6 @@ async function ask<T>(
     return await send();
   } catch (error) {
     signal.throwIfAborted();
-    throw operatorError(what, { actions: [action], resource: "*" }, error);
+    throw unreachableError(what, action, error);
   }
 }

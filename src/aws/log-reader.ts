@@ -1,7 +1,6 @@
 import { type CloudWatchLogsClient, GetLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import type { LogReader } from "../fleet/log-queries.ts";
-import { readFailure } from "./errors.ts";
-import { operatorError } from "./operator-errors.ts";
+import { readFailure, unreachableError } from "./errors.ts";
 
 /** The streams of CloudWatch Logs, by GetLogEvents. */
 export function makeLogReader(client: CloudWatchLogsClient): LogReader {
@@ -24,11 +23,7 @@ export function makeLogReader(client: CloudWatchLogsClient): LogReader {
       } catch (error) {
         signal.throwIfAborted();
         if (readFailure(error).kind === "missing") return undefined;
-        throw operatorError(
-          `read the log ${stream} in ${group}`,
-          { actions: ["logs:GetLogEvents"], resource: `the log group ${group}` },
-          error,
-        );
+        throw unreachableError(`read the log ${stream} in ${group}`, "logs:GetLogEvents", error);
       }
     },
   };

@@ -8,8 +8,7 @@ import {
 import type { LogQueries, LogQuery, QueryRow } from "../fleet/log-queries.ts";
 import { type Patience, patiently } from "../fleet/read-fleet.ts";
 import { ServiceError } from "../lib/errors.ts";
-import { readFailure } from "./errors.ts";
-import { operatorError } from "./operator-errors.ts";
+import { readFailure, unreachableError } from "./errors.ts";
 
 /** GetQueryResults: most rows of a page (API reference, maxItems). */
 const PAGE_ROWS_MAX = 10_000;
@@ -87,7 +86,7 @@ export function makeLogQueries(
         return await client.send(command, { abortSignal: signal });
       } catch (error) {
         signal.throwIfAborted();
-        throw refusal(query, error);
+        throw refusal("logs:GetQueryResults", query, error);
       }
     });
   }
@@ -124,7 +123,7 @@ async function start(
     return queryId;
   } catch (error) {
     signal.throwIfAborted();
-    throw refusal(query, error);
+    throw refusal("logs:StartQuery", query, error);
   }
 }
 
@@ -142,15 +141,10 @@ function rowOf(fields: readonly { field?: string | undefined; value?: string | u
   return Object.fromEntries(fields.map(({ field = "", value = "" }) => [field, value]));
 }
 
-function refusal({ group }: LogQuery, error: unknown): ServiceError {
-  const what = `query the log group ${group}`;
-  if (readFailure(error).kind === "missing") return missingGroup(group, error);
-  const actions = ["logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery"];
-  return operatorError(what, { actions, resource: `the log group ${group}` }, error);
-}
-
-/** A log group that is not there, for the operator. */
-export function missingGroup(group: string, error: unknown): ServiceError {
+function refusal(action: string, { group }: LogQuery, error: unknown): ServiceError {
+  if (readFailure(error).kind !== "missing") {
+    return unreachableError(`query the log group ${group}`, action, error);
+  }
   return new ServiceError(`There is no log group ${group} in this account and region.`, {
     code: readFailure(error).code,
     isPassing: false,

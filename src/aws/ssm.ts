@@ -75,7 +75,7 @@ function catchDates(client: SSMClient): WeakMap<object, number> {
       const result = await next(args);
       const { headers } = result.response as { readonly headers?: Record<string, string> };
       const time = Date.parse(headers?.["date"] ?? "");
-      if (!Number.isNaN(time)) dates.set(result.output, time);
+      if (!Number.isNaN(time) && result.output !== undefined) dates.set(result.output, time);
       return result;
     },
     { step: "deserialize", name: "catchDates", override: true },

@@ -3,6 +3,7 @@ import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { addFleetCommands } from "./fleet/add-commands.ts";
 import { addHostsCommands } from "./fleet/hosts-commands.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
@@ -52,6 +53,7 @@ export async function runCommand(
     });
   add(program, "sweep", "do one sweep now")
     .option("--dry-run", "tell what would go, wait or stay, and why; do nothing")
+    .option("--route <name>", "only this route (default: all of them)")
     .option("--json", "one event a line, the last one is sweep.completed")
     .action(async (options: SweepCommandOptions) => {
       const { sweep } = await import("./sweep.ts");
@@ -84,13 +86,10 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
-  const fleet = program
-    .command("fleet")
-    .description("see and steer a whole fleet, on an operator's machine")
-    .exitOverride();
-  addHostsCommands(fleet, context, (code) => {
+  const done = (code: ExitCode) => {
     exitCode = code;
-  });
+  };
+  addHostsCommands(addFleetCommands(program, context, done), context, done);
   program
     .command("version")
     .description("print the version")

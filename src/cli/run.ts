@@ -12,9 +12,14 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, bootstrap } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
-  // From now on a SIGHUP must not end the process, even before there is anything to refresh.
-  let refresh = () => {};
+  const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)], {
+    savesHost: true,
+  });
+  // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
+  let isWished = false;
+  let refresh = () => {
+    isWished = true;
+  };
   context.onReload(() => refresh());
   context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
@@ -22,13 +27,15 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   try {
     await runDaemon({
       agent,
-      hostId: bootstrap.hostId,
+      workingDirectory: context.workingDirectory,
+      statusDirectories: statusDirectories(agent.stateDirectory, context.env),
       clock: systemClock,
       random: Math.random,
       stop: context.stop,
       cancel: afterStopDeadline(context.stop),
       onReload: (refreshNow) => {
         refresh = refreshNow;
+        if (isWished) refreshNow();
       },
     });
     agent.logger.log("agent.stopped");
@@ -41,4 +48,10 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   } finally {
     await agent.stop();
   }
+}
+
+/** The state directory is for who may enter it; systemd's runtime directory is for everybody. */
+function statusDirectories(stateDirectory: string, env: CommandContext["env"]): readonly string[] {
+  const runtime = env["RUNTIME_DIRECTORY"]?.split(":")[0];
+  return runtime ? [stateDirectory, runtime] : [stateDirectory];
 }

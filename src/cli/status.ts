@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import type { Bootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { ATTEMPTS_MAX, type Attempt } from "../sweep/attempts.ts";
@@ -9,6 +9,7 @@ import { QUARANTINE } from "../sweep/own-names.ts";
 import { UNSETTLED_MS_MIN } from "../sweep/report.ts";
 import { readStateDirectory, type StateSnapshot } from "../sweep/state-snapshot.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { readHost } from "./read-host.ts";
 import { statusText } from "./status-text.ts";
 
 /** What is known on disk of this host's files. Times are wall-clock milliseconds. */
@@ -38,7 +39,7 @@ export interface Status {
  * @throws AgentError (exit code 2) if the state directory cannot be read
  */
 export async function status(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
+  const { bootstrap } = await readHost(options, context, { mayAsk: false });
   const stateDirectory = resolve(context.workingDirectory, bootstrap.stateDirectory);
   const now = systemClock.now();
   const found = statusOf(await readStateDirectory(stateDirectory), now);

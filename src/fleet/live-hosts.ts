@@ -13,7 +13,10 @@ export interface LiveHost {
   /** Why the host refused what the parameters say; absent: it did not. */
   readonly refusal?: string;
   readonly heartbeatAt: number;
-  /** When the last sweep was completed; undefined: none was since the start. */
+  /**
+   * When the last sweep was completed, of several routes the one that is longest ago; undefined: a
+   * route was not swept since the start.
+   */
   readonly lastSweepAt: number | undefined;
   /** Files that are not settled or not uploaded yet. */
   readonly waiting: number;

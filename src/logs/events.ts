@@ -15,6 +15,10 @@ export const EVENTS = {
   },
   "agent.stopped": { level: "info", doc: "It has stopped." },
   "agent.failed": { level: "error", doc: "It cannot work and ends; `hint` says the way out." },
+  "agent.heartbeat": {
+    level: "info",
+    doc: "Once in each five minutes of UTC: the host lives; carries its state in short.",
+  },
   "config.applied": { level: "info", doc: "A configuration is in effect." },
   "config.refused": {
     level: "error",

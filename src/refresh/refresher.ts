@@ -140,7 +140,7 @@ export class Refresher {
     const { clock, random } = this.#options;
     let failures = 0;
     while (!stop.aborted) {
-      const dueAt = Math.min(this.#pollAt, this.#readAt);
+      const dueAt = this.#isWished ? 0 : Math.min(this.#pollAt, this.#readAt);
       if (!(await this.#wait(dueAt - clock.monotonic(), stop))) return;
       try {
         await this.#step(stop);
@@ -163,11 +163,9 @@ export class Refresher {
     this.#hurry.abort();
   }
 
-  /** The configuration that waits to be put into effect, if there is one; it waits no longer. */
-  takeDesired(): Desired | undefined {
-    const desired = this.#desired;
-    this.#desired = undefined;
-    return desired;
+  /** The configuration that waits to be put into effect, if there is one. */
+  get desired(): Desired | undefined {
+    return this.#desired;
   }
 
   /** A configuration is in effect: keeps it for the next run, unless it came from there. */
@@ -180,6 +178,7 @@ export class Refresher {
       this.#hurry.abort();
     }
     if (desired === undefined) return;
+    if (this.#desired === desired) this.#desired = undefined;
     if (this.#desiredHash === config.hash) this.#refusal = undefined;
     await this.#keep({ set: desired.set, readAt: config.readAt, memory: desired.memory });
   }

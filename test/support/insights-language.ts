@@ -160,6 +160,8 @@ function sort(text: string): Command {
 export function compareNaturally(one = "", other = ""): number {
   const [isNumber, isOtherNumber] = [isDigits(one), isDigits(other)];
   if (isNumber !== isOtherNumber) return isNumber ? 1 : -1;
+  if (isNumber && Number(one) !== Number(other)) return Number(one) - Number(other);
+  if (isNumber) return one < other ? -1 : Number(one > other);
   const [pieces, others] = [piecesOf(one), piecesOf(other)];
   for (const [index, piece] of pieces.entries()) {
     const against = others[index];

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { ExitCode } from "../../lib/errors.ts";
 import { LEVELS } from "../../logs/events.ts";
 import type { CommandContext } from "../context.ts";
+import { addFleetOptions } from "./add-commands.ts";
 import type { HostsOptions } from "./hosts.ts";
 import type { LogsOptions } from "./logs.ts";
 
@@ -31,30 +32,31 @@ none is: no heartbeats at all, fewer hosts than expected-hosts with --silent, or
 too many to list). So in a script:
   s3-offload-agent fleet hosts --fleet web --silent --expect ec2 || alert
 
-IAM: logs:StartQuery, logs:GetQueryResults, logs:StopQuery on the log group;
-ssm:GetParametersByPath on the fleet's and the hosts' path; with --expect
-ec2:DescribeInstances or ssm:DescribeInstanceInformation.`;
+IAM: logs:StartQuery, logs:GetQueryResults, logs:StopQuery; with --expect also
+ec2:DescribeInstances or ssm:DescribeInstanceInformation; ssm:GetParametersByPath,
+without which what each host read last stands for what it should have.`;
 
 const LOGS_HELP = `
+Oldest first. With --json the records are printed as they are, one a line.
+
 Examples:
   s3-offload-agent fleet logs --fleet web i-0abc --since 6h --level warn
   s3-offload-agent fleet logs --fleet web i-0abc --files --json | jq .key
   s3-offload-agent fleet logs --fleet web i-0abc --follow
 
-IAM: logs:GetLogEvents on the log group and, with --files, on that of the files
-(there also logs:StartQuery, logs:GetQueryResults and logs:StopQuery if it is of
-the Infrequent Access class).`;
+IAM: logs:GetLogEvents; with --files, if that log group is of the Infrequent
+Access class, also logs:StartQuery, logs:GetQueryResults and logs:StopQuery.`;
 
 /**
  * Adds `fleet hosts` and `fleet logs`. Each is loaded when it is called.
- * @param setExitCode is told what the command ends with
+ * @param done takes the exit code of the command that was called
  */
 export function addHostsCommands(
   fleet: Command,
   context: CommandContext,
-  setExitCode: (exitCode: ExitCode) => void,
+  done: (exitCode: ExitCode) => void,
 ): void {
-  place(fleet.command("hosts"))
+  addFleetOptions(fleet.command("hosts"))
     .description("show every host by its last heartbeat, those with problems first")
     .option("--silent", "only hosts that stopped sending heartbeats, or never began")
     .option("--behind", "only hosts whose configuration is not the present one, and why")
@@ -64,34 +66,21 @@ export function addHostsCommands(
       "compare with the hosts that there should be; may be repeated",
       (name: string, before: readonly string[] = []) => [...before, name],
     )
-    .option("--json", "as one JSON object")
     .addHelpText("after", HOSTS_HELP)
-    .exitOverride()
     .action(async (options: HostsOptions) => {
       const { fleetHosts } = await import("./hosts.ts");
-      setExitCode(await fleetHosts(options, context));
+      done(await fleetHosts(options, context));
     });
-  place(fleet.command("logs"))
+  addFleetOptions(fleet.command("logs"))
     .description("show what a host has logged, oldest first")
     .argument("<host>", "the host's id")
     .option("--since <duration>", "how far back to begin, such as 30m or 2d", "1h")
     .option("--follow", "go on with new records until Ctrl-C")
     .option("--files", "the records of single files as well")
     .option("--level <level>", `the least level: ${LEVELS.join(", ")}`)
-    .option("--json", "the records as they are, one a line")
     .addHelpText("after", LOGS_HELP)
-    .exitOverride()
     .action(async (host: string, options: LogsOptions) => {
       const { fleetLogs } = await import("./logs.ts");
-      setExitCode(await fleetLogs(host, options, context));
+      done(await fleetLogs(host, options, context));
     });
-}
-
-/** What says which fleet it is about. */
-function place(command: Command): Command {
-  return command
-    .option("--fleet <name>", "the fleet (default: S3_OFFLOAD_FLEET, or the bootstrap file)")
-    .option("--region <region>", "AWS region (default: AWS_REGION, or the profile's)")
-    .option("--parameter-root <path>", "where the agent's parameters are")
-    .option("--config <file>", "a bootstrap file to take these from");
 }

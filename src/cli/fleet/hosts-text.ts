@@ -4,6 +4,7 @@ import {
   type HostStatus,
   type HostVerdict,
 } from "../../fleet/hosts/verdict.ts";
+import type { Palette } from "../../lib/palette.ts";
 import { formatBytes, formatDuration } from "../../lib/units.ts";
 import { printable, table } from "../text.ts";
 
@@ -37,13 +38,13 @@ const COLUMNS = [
 ];
 
 /** A table, the worst hosts first, and counts of all hosts below it. */
-export function hostsText(report: HostsReport, isColoured: boolean): string {
+export function hostsText(report: HostsReport, palette: Palette): string {
   const { shown, verdicts, filters, now, fleet, group } = report;
   const lines = [COLUMNS, ...shown.map((verdict) => cellsOf(verdict, now))];
   const [header = "", ...rows] = table([...lines.map((cells) => cells.map(printable))])
     .trimEnd()
     .split("\n");
-  const body = rows.map((row, index) => coloured(row, shown[index]?.status ?? "ok", isColoured));
+  const body = rows.map((row, index) => painterOf(shown[index]?.status, palette)(row));
   const parts: string[] = [];
   if (shown.length > 0) parts.push([header, ...body, ""].join("\n"));
   if (verdicts.length === 0) {
@@ -67,11 +68,16 @@ function cellsOf({ host, status, problems, heartbeats }: HostVerdict, now: numbe
     status,
     ago(heartbeatAt, now),
     latest.version,
-    cohort === "canary" ? `${latest.configHash} canary` : latest.configHash,
+    configText(latest.configHash, cohort),
     lastSweepAt === undefined ? "-" : ago(lastSweepAt, now),
     `${backlogFiles + filesWaiting}${waiting}`,
     why,
   ];
+}
+
+function configText(hash: string, cohort: string): string {
+  const known = hash === "" ? "none" : hash;
+  return cohort === "canary" ? `${known} canary` : known;
 }
 
 /** A host's clock may be before ours. */
@@ -79,24 +85,21 @@ function ago(at: number, now: number): string {
   return `${formatDuration(Math.max(0, now - at))} ago`;
 }
 
-const RED = "31";
-const YELLOW = "33";
-const DIM = "2";
-const COLOURS: Readonly<Partial<Record<HostStatus, string>>> = {
-  silent: RED,
-  absent: RED,
-  refused: RED,
-  failing: RED,
-  cloned: RED,
-  backlog: YELLOW,
-  behind: YELLOW,
-  starting: DIM,
-  gone: DIM,
+const COLOURS: Readonly<Partial<Record<HostStatus, keyof Palette>>> = {
+  silent: "red",
+  absent: "red",
+  refused: "red",
+  failing: "red",
+  cloned: "red",
+  backlog: "yellow",
+  behind: "yellow",
+  starting: "dim",
+  gone: "dim",
 };
 
-function coloured(line: string, status: HostStatus, isColoured: boolean): string {
-  const code = COLOURS[status];
-  return isColoured && code !== undefined ? `\u001b[${code}m${line}\u001b[0m` : line;
+function painterOf(status: HostStatus | undefined, palette: Palette): (line: string) => string {
+  const colour = status === undefined ? undefined : COLOURS[status];
+  return colour === undefined ? (line) => line : palette[colour];
 }
 
 function* summaryOf(report: HostsReport): Generator<string> {
@@ -127,7 +130,7 @@ function tallies(verdicts: readonly HostVerdict[]) {
   const latest = verdicts.flatMap(({ heartbeats }) => heartbeats?.latest ?? []);
   return {
     versions: countBy(latest, ({ version }) => version),
-    configurations: countBy(latest, ({ configHash }) => configHash),
+    configurations: countBy(latest, ({ configHash }) => configHash || "none"),
   };
 }
 

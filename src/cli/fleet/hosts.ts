@@ -1,7 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { makeLogQueries } from "../../aws/logs-insights.ts";
-import { makeParameterSource } from "../../aws/ssm.ts";
 import { type DesiredConfigs, desiredConfigs } from "../../fleet/hosts/desired.ts";
 import { type ExpectedHost, parseExpectedHosts } from "../../fleet/hosts/expected-hosts.ts";
 import {
@@ -10,14 +8,13 @@ import {
   stateLogGroup,
 } from "../../fleet/hosts/heartbeat-source.ts";
 import { type Filter, judgeFleet, SILENT_MS, selectHosts } from "../../fleet/hosts/verdict.ts";
-import { type Patience, readFleet } from "../../fleet/read-fleet.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { readFleet } from "../../fleet/read-fleet.ts";
 import { configurationError, ExitCode, messageOf, ServiceError } from "../../lib/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { type HostsReport, hostsJson, hostsText } from "./hosts-text.ts";
-import { type Operator, type OperatorOptions, startOperator } from "./operator.ts";
+import { explained, type FleetOptions, type FleetSession, openSession } from "./session.ts";
 
-export interface HostsOptions extends OperatorOptions {
+export interface HostsOptions extends FleetOptions {
   readonly silent?: boolean;
   readonly behind?: boolean;
   readonly errors?: boolean;
@@ -36,28 +33,20 @@ export async function fleetHosts(
   context: CommandContext,
 ): Promise<ExitCode> {
   const inFiles = await expectedInFiles(options.expect ?? [], context);
-  using operator = await startOperator(options, context);
-  const { heartbeats, desired, expected, notes } = await readAll(
-    operator,
-    options,
-    inFiles,
-    context,
-  );
+  await using session = await openSession("hosts", options, context, {});
+  const found = await readAll(session, options, inFiles);
 
-  const now = systemClock.now();
+  const { place, access } = session;
+  const { heartbeats, desired, notes } = found;
+  const now = access.clock.now();
   const filters = (["silent", "behind", "errors"] as const).filter((name) => options[name]);
-  const verdicts = judgeFleet({
-    heartbeats: heartbeats.hosts,
-    desired: desired ?? undefined,
-    expected,
-    now,
-  });
+  const verdicts = judgeFleet({ ...found, heartbeats: heartbeats.hosts, now });
   const heard = verdicts.filter((verdict) => {
     return verdict.heartbeats !== undefined && now - verdict.heartbeats.heartbeatAt < SILENT_MS;
   });
   const report: HostsReport = {
-    fleet: operator.place.fleet,
-    group: stateLogGroup(operator.place.parameterRoot, operator.place.fleet),
+    fleet: place.fleet,
+    group: stateLogGroup(place),
     now,
     verdicts,
     shown: selectHosts(verdicts, filters),
@@ -67,9 +56,9 @@ export async function fleetHosts(
     expectedHosts: desired?.expectedHosts,
     notes,
   };
-  const isColoured = context.isTerminal && !context.env["NO_COLOR"];
-  const text = options.json === true ? hostsJson(report) : hostsText(report, isColoured);
-  context.stdout.write(text);
+  context.stdout.write(
+    options.json === true ? hostsJson(report) : hostsText(report, session.palette),
+  );
   return isFound(report, filters) ? ExitCode.failed : ExitCode.done;
 }
 
@@ -83,7 +72,7 @@ function isFound(report: HostsReport, filters: readonly Filter[]): boolean {
 }
 
 /** What is neither of these is a file. */
-const INVENTORIES: ReadonlySet<string> = new Set(["ec2", "ssm"]);
+const INVENTORIES = ["ec2", "ssm"] as const;
 
 /** The ids in the files that `--expect` names. */
 async function expectedInFiles(
@@ -92,7 +81,7 @@ async function expectedInFiles(
 ): Promise<readonly ExpectedHost[]> {
   const found: ExpectedHost[] = [];
   for (const name of names) {
-    if (INVENTORIES.has(name)) continue;
+    if (INVENTORIES.some((inventory) => inventory === name)) continue;
     let text: string;
     try {
       text = await readFile(resolve(workingDirectory, name), "utf8");
@@ -118,14 +107,14 @@ interface Found {
 
 /** Asks all services at once; the first that must answer and does not ends the others. */
 async function readAll(
-  { place, clients }: Operator,
+  session: FleetSession,
   options: HostsOptions,
   inFiles: readonly ExpectedHost[],
-  context: CommandContext,
 ): Promise<Found> {
+  const { access, place, context } = session;
   const given = new AbortController();
   const signal = AbortSignal.any([context.stop, given.signal]);
-  const patience: Patience = { clock: systemClock, random: Math.random, signal };
+  const patience = { ...session.patience, signal };
   const isShown = context.isTerminal && options.json !== true;
   const progress = (text: string) => {
     if (isShown) context.stdout.write(`\r${text}\u001b[K`);
@@ -134,13 +123,13 @@ async function readAll(
 
   const readDesired = async () => {
     try {
-      const source = makeParameterSource(clients.ssm, systemClock);
-      return desiredConfigs(await readFleet(source, place, patience), systemClock.now());
+      const state = await readFleet(access.source, place, patience);
+      return desiredConfigs(state, access.clock.now());
     } catch (error) {
       // Who asks which hosts are behind must know what they should have; others can do without.
       if (options.behind === true || !(error instanceof ServiceError)) throw error;
       notes.push(
-        `${error.message} What each host read last stands for what the parameters say now. ${error.hint}`,
+        `${error.message} What each host read last stands for what it should have. ${error.hint}`,
       );
       return undefined;
     }
@@ -148,29 +137,49 @@ async function readAll(
   const readExpected = async () => {
     const asked = options.expect;
     if (asked === undefined) return undefined;
-    if (!asked.some((name) => INVENTORIES.has(name))) return inFiles;
-    const { expectedOfEc2, expectedOfSsm } = await import("../../aws/expected-hosts.ts");
-    const { ssm } = clients;
-    const ec2 = asked.includes("ec2") ? await expectedOfEc2(ssm, place.fleet, patience) : [];
-    const nodes = asked.includes("ssm") ? await expectedOfSsm(ssm, place.fleet, patience) : [];
-    return [...inFiles, ...ec2, ...nodes];
+    const found = [...inFiles];
+    for (const inventory of INVENTORIES) {
+      if (!asked.includes(inventory)) continue;
+      found.push(...(await access.logs.expected(inventory, place.fleet, patience)));
+    }
+    return found;
   };
+  const readBeats = () =>
+    readHeartbeats({
+      queries: access.logs.queries,
+      group: stateLogGroup(place),
+      now: access.clock.now(),
+      signal,
+      onProgress: (records) => progress(`reading heartbeats: ${records} records looked at`),
+    });
   try {
     progress("reading heartbeats ...");
-    const [heartbeats, desired, expected] = await Promise.all([
-      readHeartbeats({
-        queries: makeLogQueries(clients.logs, patience),
-        group: stateLogGroup(place.parameterRoot, place.fleet),
-        now: systemClock.now(),
-        signal,
-        onProgress: (records) => progress(`reading heartbeats: ${records} records looked at`),
-      }),
+    const [heartbeats, desired, expected] = await allOrNone(given, [
+      readBeats(),
       readDesired(),
       readExpected(),
     ]);
     return { heartbeats, desired, expected, notes };
+  } catch (error) {
+    throw explained(error, session);
   } finally {
-    given.abort();
     progress("");
+  }
+}
+
+/**
+ * Waits for all. When one fails, the others are given up, and have ended before this throws: a
+ * query is stopped before the process ends.
+ */
+async function allOrNone<T extends readonly unknown[]>(
+  others: AbortController,
+  promises: { readonly [K in keyof T]: Promise<T[K]> },
+): Promise<{ -readonly [K in keyof T]: T[K] }> {
+  try {
+    return (await Promise.all(promises)) as { -readonly [K in keyof T]: T[K] };
+  } catch (error) {
+    others.abort(error);
+    await Promise.allSettled(promises);
+    throw error;
   }
 }

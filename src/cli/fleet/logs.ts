@@ -1,22 +1,18 @@
-import { makeLogReader } from "../../aws/log-reader.ts";
-import { makeLogQueries } from "../../aws/logs-insights.ts";
-import { NAME_EXPECTS, NAME_PATTERN } from "../../config/bootstrap.ts";
 import { filesLogGroup, stateLogGroup } from "../../fleet/hosts/heartbeat-source.ts";
 import type { LogLine } from "../../fleet/log-queries.ts";
 import { LogCursor, mergeByTime, READS_PER_SECOND } from "../../fleet/logs/log-cursor.ts";
 import { isAtLeast, readLogRecord } from "../../fleet/logs/log-record.ts";
 import { isForQueriesOnly, queryStream } from "../../fleet/logs/stream-query.ts";
-import type { Patience } from "../../fleet/read-fleet.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { NAME_EXPECTS, NAME_PATTERN } from "../../host/names.ts";
 import { configurationError, ExitCode } from "../../lib/errors.ts";
 import { makePacer } from "../../lib/pacer.ts";
 import { DURATION_SYNTAX, parseDuration } from "../../lib/units.ts";
 import { LEVELS, type Level } from "../../logs/events.ts";
 import type { CommandContext } from "../context.ts";
 import { logText } from "./log-text.ts";
-import { type Operator, type OperatorOptions, startOperator } from "./operator.ts";
+import { type FleetOptions, type FleetSession, openSession, withPermissions } from "./session.ts";
 
-export interface LogsOptions extends OperatorOptions {
+export interface LogsOptions extends FleetOptions {
   readonly since: string;
   readonly follow?: boolean;
   readonly files?: boolean;
@@ -37,7 +33,7 @@ export async function fleetLogs(
   options: LogsOptions,
   context: CommandContext,
 ): Promise<ExitCode> {
-  const startAt = systemClock.now() - readSince(options.since);
+  const sinceMs = readSince(options.since);
   const least = readLevel(options.level);
   if (!NAME_PATTERN.test(host)) {
     throw configurationError(
@@ -45,54 +41,62 @@ export async function fleetLogs(
       "See the ids with s3-offload-agent fleet hosts.",
     );
   }
-  using operator = await startOperator(options, context);
-  const isColoured = context.isTerminal && !context.env["NO_COLOR"];
+  await using session = await openSession("logs", options, context, { host });
   const print = (line: LogLine) => {
     const record = readLogRecord(line);
     if (least !== undefined && !isAtLeast(record, least)) return;
-    context.stdout.write(
-      options.json === true ? `${line.message.trimEnd()}\n` : logText(record, isColoured),
-    );
+    const raw = `${line.message.trimEnd()}\n`;
+    context.stdout.write(options.json === true ? raw : logText(record, session.palette));
   };
-
-  const { stop: signal } = context;
-  const patience: Patience = { clock: systemClock, random: Math.random, signal };
-  const { place, clients } = operator;
-  const reader = makeLogReader(clients.logs);
-  const pace = makePacer(systemClock, READS_PER_SECOND);
-  const cursorOf = (group: string) => new LogCursor(reader, { group, stream: host, startAt }, pace);
-  const state = cursorOf(stateLogGroup(place.parameterRoot, place.fleet));
-  const files = cursorOf(filesLogGroup(place.parameterRoot, place.fleet));
-
-  const sources = [state.lines(patience)];
-  if (options.files === true) sources.push(fileLines(files, { host, startAt }, operator, patience));
-  for await (const line of mergeByTime(sources)) print(line);
-  if (!state.isThere && !files.isThere) throw noStream(host, state.group);
-  if (options.follow !== true) return ExitCode.done;
-  return await follow(options.files === true ? [state, files] : [state], patience, print);
+  const { clock } = session.access;
+  const about = { host, startAt: clock.now() - sinceMs, hasFiles: options.files === true };
+  return await withPermissions(session, async () => {
+    const cursors = await printAll(session, about, print);
+    return options.follow === true ? await follow(cursors, session, print) : ExitCode.done;
+  });
 }
 
-/** The records of files, by a query where the group's class allows nothing else. */
-async function* fileLines(
-  cursor: LogCursor,
-  about: { readonly host: string; readonly startAt: number },
-  { clients }: Operator,
-  patience: Patience,
-): AsyncGenerator<LogLine> {
-  try {
-    yield* cursor.lines(patience);
-  } catch (error) {
-    if (!isForQueriesOnly(error)) throw error;
-    const queries = makeLogQueries(clients.logs, patience);
-    const range = { ...about, group: cursor.group, endAt: systemClock.now() };
-    yield* await queryStream(queries, range, patience.signal);
+interface Asked {
+  readonly host: string;
+  /** Wall-clock milliseconds. */
+  readonly startAt: number;
+  readonly hasFiles: boolean;
+}
+
+/** Prints what there is. @returns where to go on */
+async function printAll(
+  { access, place, patience }: FleetSession,
+  { host, startAt, hasFiles }: Asked,
+  print: (line: LogLine) => void,
+): Promise<readonly LogCursor[]> {
+  const { queries, reader } = access.logs;
+  const pace = makePacer(access.clock, READS_PER_SECOND);
+  const groups = hasFiles ? [stateLogGroup(place), filesLogGroup(place)] : [stateLogGroup(place)];
+  const cursors = groups.map(
+    (group) => new LogCursor(reader, { group, stream: host, startAt }, pace),
+  );
+  const queried = new Set<LogCursor>();
+  const linesOf = async function* (cursor: LogCursor): AsyncGenerator<LogLine> {
+    try {
+      yield* cursor.lines(patience);
+    } catch (error) {
+      if (!isForQueriesOnly(error)) throw error;
+      queried.add(cursor);
+      const range = { group: cursor.group, startAt, endAt: access.clock.now() };
+      yield* await queryStream(queries, { ...range, host }, patience.signal);
+    }
+  };
+  for await (const line of mergeByTime(cursors.map(linesOf))) print(line);
+  if (!cursors.some((cursor) => cursor.isThere || queried.has(cursor))) {
+    throw noStream(host, groups);
   }
+  return cursors.filter((cursor) => !queried.has(cursor));
 }
 
 /** Prints what comes, until somebody stops it. */
 async function follow(
   cursors: readonly LogCursor[],
-  patience: Patience,
+  { patience }: FleetSession,
   print: (line: LogLine) => void,
 ): Promise<ExitCode> {
   const { clock, signal } = patience;
@@ -124,9 +128,9 @@ function readLevel(text: string | undefined): Level | undefined {
   );
 }
 
-function noStream(host: string, group: string) {
+function noStream(host: string, groups: readonly string[]) {
   return configurationError(
-    `There is no log of host ${host} in ${group}.`,
+    `There is no log of host ${host} in ${groups.join(" or ")}.`,
     "Check the host's id, which s3-offload-agent fleet hosts shows, the fleet, the region and the profile.",
   );
 }

@@ -1,4 +1,4 @@
-import { NAME_PATTERN } from "../../config/bootstrap.ts";
+import { NAME_PATTERN } from "../../host/names.ts";
 import { configurationError } from "../../lib/errors.ts";
 
 /** A host that should be there. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { forEachConcurrently } from "../../lib/concurrency.ts";
+import type { FleetPlace } from "../keys.ts";
 import type { HeartbeatSource, LiveHost } from "../live-hosts.ts";
 import type { LogQueries, QueryRow } from "../log-queries.ts";
 import {
@@ -80,13 +81,13 @@ async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
 }
 
 /** Where the state records of a fleet go. */
-export function stateLogGroup(parameterRoot: string, fleet: string): string {
+export function stateLogGroup({ parameterRoot, fleet }: FleetPlace): string {
   return `${parameterRoot}/${fleet}`;
 }
 
 /** Where the records of single files go. */
-export function filesLogGroup(parameterRoot: string, fleet: string): string {
-  return `${stateLogGroup(parameterRoot, fleet)}/files`;
+export function filesLogGroup(place: FleetPlace): string {
+  return `${stateLogGroup(place)}/files`;
 }
 
 /** The heartbeats as what a fleet's commands ask for. */
@@ -99,7 +100,7 @@ export function makeHeartbeatSource(options: {
     async liveHosts(fleet, signal) {
       const { hosts } = await readHeartbeats({
         queries: options.queries,
-        group: stateLogGroup(options.parameterRoot, fleet),
+        group: stateLogGroup({ parameterRoot: options.parameterRoot, fleet }),
         now: options.clock.now(),
         signal,
       });

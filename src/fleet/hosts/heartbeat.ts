@@ -17,7 +17,7 @@ export interface Heartbeat {
   /** Of the last completed sweep of all routes. Wall-clock milliseconds. */
   readonly lastSweepAt: number | undefined;
   /** Why the last sweep could not be done. */
-  readonly sweepFailed: string | undefined;
+  readonly sweepFailure: string | undefined;
   readonly filesWaiting: number;
   readonly filesFailed: number;
   readonly filesQuarantined: number;
@@ -66,7 +66,7 @@ export function parseHeartbeat(line: string): Heartbeat | undefined {
     configReadAt: time("configReadAt"),
     unreachable: text("unreachable"),
     lastSweepAt: time("lastSweepAt"),
-    sweepFailed: text("sweepFailed"),
+    sweepFailure: text("sweepFailure"),
     filesWaiting: number("filesWaiting") ?? 0,
     filesFailed: number("filesFailed") ?? 0,
     filesQuarantined: number("filesQuarantined") ?? 0,

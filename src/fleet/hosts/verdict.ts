@@ -143,7 +143,7 @@ function* problemsOf(
 }
 
 function* failuresOf(latest: Heartbeat, heartbeatAt: number, lateMs: number): Generator<string> {
-  if (latest.sweepFailed !== undefined) yield `its sweep failed: ${latest.sweepFailed}`;
+  if (latest.sweepFailure !== undefined) yield `its sweep failed: ${latest.sweepFailure}`;
   const { lastSweepAt, credentialsExpireAt } = latest;
   if (lastSweepAt !== undefined && heartbeatAt - lastSweepAt >= lateMs) {
     yield `no sweep completed for ${formatDuration(heartbeatAt - lastSweepAt)}`;

@@ -1,5 +1,5 @@
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { type Bootstrap, readBootstrap } from "../../../src/config/bootstrap.ts";
@@ -201,7 +201,7 @@ describe("readBootstrap", () => {
   it("needs no more than a fleet, and fills in the rest", async () => {
     expect(await read("fleet: web\n")).to.deep.equal({
       ...bootstrap,
-      hostId: hostname(),
+      hostId: undefined,
       allowedRoots: ["/var/spool/s3-offload"],
       stateDirectory: "/var/lib/s3-offload-agent",
     });

@@ -41,7 +41,7 @@ describe("judgeFleet", () => {
     ["a healthy host", {}, "ok", undefined],
     ["14:59 of silence", { lastAt: NOW - 899_000 }, "ok", undefined],
     ["15 minutes of silence", { lastAt: NOW - 900_000 }, "silent", /^no heartbeat for 15m$/],
-    ["a failed sweep", { sweepFailed: "no such bucket" }, "failing", /^its sweep failed: no such/],
+    ["a failed sweep", { sweepFailure: "no such bucket" }, "failing", /^its sweep failed: no such/],
     ["failed files", { filesFailed: 2 }, "failing", /^2 files failed$/],
     ["quarantine", { filesQuarantined: 1 }, "failing", /^1 files in quarantine$/],
     ["files that stay", { filesUndeletable: 4 }, "failing", /^4 files cannot be removed$/],
