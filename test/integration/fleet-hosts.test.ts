@@ -220,7 +220,7 @@ describe("fleet hosts", () => {
   it("waits for its turn when too many queries run", async () => {
     await using fleet = await makeLoggedFleet(aws);
     await fleet.beat("a", [3]);
-    fleet.front.refuse(START, "LimitExceededException", 2);
+    fleet.front.refuse(START, "LimitExceededException", { times: 2 });
     expect((await fleet.run(["hosts"])).exitCode).to.equal(0);
     expect(fleet.front.answered.filter((target) => target === START)).to.have.length(3);
   });

@@ -16,6 +16,9 @@ export type FrontOperation = (
   headers: IncomingHttpHeaders,
 ) => Promise<unknown>;
 
+/** Whether a request is to be refused, by its input. */
+export type RefusesWhen = (input: Readonly<Record<string, unknown>>) => boolean;
+
 /** A server in front of a local AWS that answers some operations in its stead. */
 export interface FrontServer extends AsyncDisposable {
   readonly endpoint: string;
@@ -23,8 +26,19 @@ export interface FrontServer extends AsyncDisposable {
   readonly answered: readonly string[];
   /** Resolves when it has answered a request for this target. */
   answeredOnce(target: string): Promise<void>;
-  /** The next `times` requests for this target are refused with this code. */
-  refuse(target: string, code: string, times?: number): void;
+  /** Requests for this target are refused with this code: all, so many, or some. */
+  refuse(
+    target: string,
+    code: string,
+    options?: { readonly times?: number; readonly when?: RefusesWhen },
+  ): void;
+}
+
+interface Refused {
+  readonly target: string;
+  readonly code: string;
+  readonly when: RefusesWhen;
+  left: number;
 }
 
 /** Starts it on loopback. @param operations by `X-Amz-Target`; all others go to `upstream` */
@@ -39,12 +53,11 @@ export async function startFrontServer(
     waiting.set(target, known);
     return known;
   };
-  const refusals: { readonly target: string; readonly code: string; left: number }[] = [];
+  const refusals: Refused[] = [];
   const server = createServer((incoming, outgoing) => {
     const target = incoming.headers["x-amz-target"]?.toString() ?? "";
-    const refusal = refusals.find((one) => one.target === target && one.left > 0);
     const operation = operations[target];
-    if (operation === undefined && refusal === undefined) {
+    const pass = (body: Buffer) => {
       const { method, headers } = incoming;
       const passed = forward(upstream + incoming.url, { method, headers, agent: false });
       passed.on("response", (answer) => {
@@ -52,30 +65,31 @@ export async function startFrontServer(
         answer.pipe(outgoing);
       });
       passed.on("error", () => outgoing.destroy());
-      incoming.pipe(passed);
-      return;
-    }
-    answered.push(target);
-    const answer = async () => {
-      const body = await buffer(incoming);
-      if (refusal !== undefined) {
-        refusal.left -= 1;
-        throw new Refusal(refusal.code, `refused for the test: ${refusal.code}`);
-      }
-      return await operation?.(JSON.parse(body.toString()), incoming.headers);
+      passed.end(body);
     };
     const send = (status: number, value: unknown) => {
       outgoing.writeHead(status, { "content-type": "application/x-amz-json-1.1" });
       outgoing.end(JSON.stringify(value));
+    };
+    const answer = async () => {
+      const body = await buffer(incoming);
+      const candidates = refusals.filter((one) => one.target === target && one.left > 0);
+      if (operation === undefined && candidates.length === 0) return pass(body);
+      const input = JSON.parse(body.toString());
+      const refusal = candidates.find(({ when }) => when(input));
+      if (operation === undefined && refusal === undefined) return pass(body);
+      answered.push(target);
+      if (refusal !== undefined) {
+        refusal.left -= 1;
+        throw new Refusal(refusal.code, `refused for the test: ${refusal.code}`);
+      }
+      send(200, await operation?.(input, incoming.headers));
       waitFor(target).resolve();
     };
-    answer().then(
-      (value) => send(200, value),
-      (error: Error) => {
-        if (error instanceof Refusal) send(400, { __type: error.name, message: error.message });
-        else outgoing.destroy(error);
-      },
-    );
+    answer().catch((error: Error) => {
+      if (error instanceof Refusal) send(400, { __type: error.name, message: error.message });
+      else outgoing.destroy(error);
+    });
   });
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", listening.resolve);
@@ -84,8 +98,8 @@ export async function startFrontServer(
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     answered,
     answeredOnce: (target) => waitFor(target).promise,
-    refuse(target, code, times = Number.POSITIVE_INFINITY) {
-      refusals.push({ target, code, left: times });
+    refuse(target, code, { times = Number.POSITIVE_INFINITY, when = () => true } = {}) {
+      refusals.push({ target, code, when, left: times });
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

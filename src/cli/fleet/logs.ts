@@ -1,3 +1,4 @@
+import { ROWS_MAX } from "../../fleet/hosts/heartbeat-query.ts";
 import { filesLogGroup, stateLogGroup } from "../../fleet/hosts/heartbeat-source.ts";
 import type { LogLine } from "../../fleet/log-queries.ts";
 import { LogCursor, mergeByTime, READS_PER_SECOND } from "../../fleet/logs/log-cursor.ts";
@@ -65,7 +66,7 @@ interface Asked {
 
 /** Prints what there is. @returns where to go on */
 async function printAll(
-  { access, place, patience }: FleetSession,
+  { access, context, place, patience }: FleetSession,
   { host, startAt, hasFiles }: Asked,
   print: (line: LogLine) => void,
 ): Promise<readonly LogCursor[]> {
@@ -83,7 +84,13 @@ async function printAll(
       if (!isForQueriesOnly(error)) throw error;
       queried.add(cursor);
       const range = { group: cursor.group, startAt, endAt: access.clock.now() };
-      yield* await queryStream(queries, { ...range, host }, patience.signal);
+      const lines = await queryStream(queries, { ...range, host }, patience.signal);
+      yield* lines;
+      if (lines.length >= ROWS_MAX) {
+        context.stderr.write(
+          `Of ${cursor.group} these were the first ${ROWS_MAX} records: --since a shorter time.\n`,
+        );
+      }
     }
   };
   for await (const line of mergeByTime(cursors.map(linesOf))) print(line);

@@ -58,16 +58,17 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The members that EMF made metrics of say the same as those with small letters. */
+/** What EMF made metrics and dimensions of says the same as what has small letters. */
 function metricNames(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {
   const aws = record["_aws"];
-  const directives = isObject(aws) ? aws["CloudWatchMetrics"] : undefined;
-  const names = (Array.isArray(directives) ? directives : [])
-    .filter(isObject)
-    .flatMap(({ Metrics }) => (Array.isArray(Metrics) ? Metrics : []))
-    .filter(isObject)
-    .map(({ Name }) => String(Name));
-  return new Set(names);
+  const directives = listOf(isObject(aws) ? aws["CloudWatchMetrics"] : undefined).filter(isObject);
+  const metrics = directives.flatMap(({ Metrics }) => listOf(Metrics)).filter(isObject);
+  const dimensions = directives.flatMap(({ Dimensions }) => listOf(Dimensions)).flatMap(listOf);
+  return new Set([...metrics.map(({ Name }) => Name), ...dimensions].map(String));
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** Bare where nobody can misread it. */
