@@ -9,7 +9,8 @@ import {
   REMOVED_AT_ONCE_MAX,
 } from "./parameter-store.ts";
 import { type FleetPlan, seenOf } from "./plan.ts";
-import { type Patience, patiently, readFleet, readHistory } from "./read-fleet.ts";
+import { type Patience, partName, patiently, readFleet, readHistory } from "./read-fleet.ts";
+import type { ReleaseTexts } from "./release.ts";
 
 /** The default limit of PutParameter, a second (AWS support, 2023; 10 with higher throughput). */
 const WRITES_PER_SECOND = 3;
@@ -85,17 +86,17 @@ function versionText(version: number | undefined): string {
 /**
  * Writes what a plan says: values first, then removals, the revision last, so that hosts which
  * follow revisions read nothing of it before all is there. Never faster than SSM allows.
- * @param revision the value of the revision
+ * @param release what is recorded of it
  * @param onStep called after each request that changed something
  * @returns how far it came; whatever stopped it is in `failure`
  */
 export async function applyPlan(
   plan: FleetPlan,
-  revision: string,
+  release: ReleaseTexts,
   ports: ApplyPorts,
   onStep: (done: number, total: number) => void,
 ): Promise<Applied> {
-  const steps = stepsOf(plan, revision);
+  const steps = stepsOf(plan, release);
   const pace = makePacer(ports.clock, WRITES_PER_SECOND);
   const written: { name: string; version: number }[] = [];
   const removed: string[] = [];
@@ -134,7 +135,7 @@ function namesOf(step: Step): readonly string[] {
 }
 
 /** What begins or ends a trial comes after the values that it is about. */
-function stepsOf(plan: FleetPlan, revision: string): readonly Step[] {
+function stepsOf(plan: FleetPlan, release: ReleaseTexts): readonly Step[] {
   const isPercent = ({ key }: Change) => key === `${CANARY}percent`;
   const puts = plan.changes.filter(({ to }) => to !== undefined);
   const steps: Step[] = [...puts.filter((one) => !isPercent(one)), ...puts.filter(isPercent)].map(
@@ -150,9 +151,13 @@ function stepsOf(plan: FleetPlan, revision: string): readonly Step[] {
   for (let at = 0; at < gone.length; at += REMOVED_AT_ONCE_MAX) {
     steps.push({ kind: "remove", names: gone.slice(at, at + REMOVED_AT_ONCE_MAX) });
   }
-  const { name, version } = plan.revision;
-  const oldVersion = version ?? undefined;
-  steps.push({ kind: "put", name, type: "String", value: revision, oldVersion });
+  const put = (name: string, value: string, oldVersion: number | undefined) =>
+    steps.push({ kind: "put", name, type: "String", value, oldVersion });
+  for (const [index, part] of release.parts.entries()) {
+    const name = partName(index, plan.place);
+    put(name, part, plan.seen[name]);
+  }
+  put(plan.revision.name, release.revision, plan.revision.version ?? undefined);
   return steps;
 }
 

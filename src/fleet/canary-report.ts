@@ -6,8 +6,7 @@ import { hasher, percentOf } from "./affected.ts";
 import { resolveAs } from "./judge.ts";
 import { CANARY, keyOf } from "./keys.ts";
 import type { LiveHost } from "./live-hosts.ts";
-import { type FleetState, revisionOf } from "./read-fleet.ts";
-import { readRelease } from "./release.ts";
+import { type FleetState, releaseOf } from "./read-fleet.ts";
 
 /** How far a canary host has come. */
 export type CanaryProgress =
@@ -133,7 +132,7 @@ function isSweptTwice(
 /** When the last of the hosts that are well has taken the change. */
 function takenBy(state: FleetState, since: number, config: Config | undefined): number {
   const intervalMs = config?.settings["refresh-interval"] ?? 0;
-  const spread = readRelease(revisionOf(state)?.value ?? "")?.spreadMs ?? intervalMs;
+  const spread = releaseOf(state)?.spreadMs ?? intervalMs;
   return since + intervalMs * POLL_JITTER + spread + SETTLE_MS;
 }
 

@@ -25,6 +25,11 @@ export function hostsPath({ parameterRoot }: FleetPlace): string {
   return `${parameterRoot}/hosts`;
 }
 
+/** The path of the parts of releases that are too large for one parameter. No host reads it. */
+export function partsPath({ parameterRoot, fleet }: FleetPlace): string {
+  return `${parameterRoot}/releases/${fleet}`;
+}
+
 /** Both paths of one host. */
 export function pathsOf(place: FleetPlace, host: string): ParameterPaths {
   return { fleet: fleetPath(place), host: `${hostsPath(place)}/${host}` };

@@ -17,7 +17,7 @@ import {
 } from "./keys.ts";
 import { limitProblems } from "./limits.ts";
 import type { LiveHost } from "./live-hosts.ts";
-import { type FleetState, leavesOf, revisionOf, stateAfter } from "./read-fleet.ts";
+import { type FleetState, leavesOf, releaseOf, revisionOf, stateAfter } from "./read-fleet.ts";
 import { changesBetween, durationText, type ReleaseChange, readRelease } from "./release.ts";
 import { intervalMs, pagesOf, spreadMs } from "./spread.ts";
 
@@ -45,7 +45,8 @@ export interface FleetPlan {
   readonly recording: "changes" | "first" | "drift" | "none";
   /** What was changed since the last release by something else than these commands. */
   readonly drift: readonly ReleaseChange[];
-  readonly spreadMs: number;
+  /** Over how long hosts spread the reading; null: nobody knows how many, so over their interval. */
+  readonly spreadMs: number | null;
   readonly hosts: PlannedHosts;
   readonly warnings: readonly string[];
   /** What must be mended before it can be applied. */
@@ -96,15 +97,15 @@ export function planFleet(options: PlanOptions): FleetPlan {
   const before = judgeFleet(state, []);
   const problems = [
     ...judgement.problems.map((problem) => problemText(problem, place, source)),
-    ...limitProblems(changes, state.fleet.length + [...state.hosts.values()].flat().length).map(
-      (problem) => problemText({ ...problem, of: "SSM" }, place, source),
+    ...limitProblems(changes, countOf(state)).map((problem) =>
+      problemText({ ...problem, of: "SSM" }, place, source),
     ),
   ];
   const size = sizeOf(after, live, owners);
   const kept = (options.isWhole === true ? [...leaves] : [])
     .filter(([key]) => isOurs(key) && !target.wanted.has(key) && !target.dropped.has(key))
     .map(([key, { value }]) => ({ key, value }));
-  const release = readRelease(revisionParameter(state, options.host)?.value ?? "");
+  const release = options.host === undefined ? releaseOf(state) : ownRelease(state, options.host);
   const now = textsOf(leaves, isOurs);
   const drift = release === undefined ? [] : changesBetween(release.leaves, now);
   return {
@@ -118,9 +119,9 @@ export function planFleet(options: PlanOptions): FleetPlan {
     seen: seenOf(state, isSeen(options)),
     leaves: Object.fromEntries(textsOf(leavesOf(after), isOurs)),
     revision: revisionPlan(state, options.host),
-    recording: recordingOf(changes, release === undefined, drift),
+    recording: recordingOf(changes, release === undefined && now.size > 0, drift),
     drift,
-    spreadMs: options.host === undefined ? spreadMs(size.pages, size.hosts) : 0,
+    spreadMs: spreadOf(options, size),
     hosts: plannedHosts(state, after, options, owners),
     warnings: [
       ...(options.warnings ?? []),
@@ -128,13 +129,15 @@ export function planFleet(options: PlanOptions): FleetPlan {
         ? fleetEnds(before, judgement)
         : hostEnds(state, after, options.host)),
       ...intervalWarnings(judgement.stable?.settings["refresh-interval"], size.hosts),
-      ...(live === undefined && options.host === undefined
-        ? ["The live hosts could not be counted: the spread is computed from expected-hosts."]
-        : []),
+      ...(live === undefined && options.host === undefined ? [uncounted(size.hosts)] : []),
       ...judgement.warnings,
     ],
     problems,
   };
+}
+
+function countOf({ fleet, hosts, parts }: FleetState): number {
+  return fleet.length + parts.length + [...hosts.values()].flat().length;
 }
 
 /** Whether there is anything to write at all. */
@@ -144,11 +147,13 @@ export function isDue(plan: FleetPlan): boolean {
 
 /** The versions of what a plan rests on. @param hosts whose own parameters count */
 export function seenOf(
-  { fleet, hosts }: FleetState,
+  { fleet, hosts, parts }: FleetState,
   isHost: (host: string) => boolean,
 ): Record<string, number> {
   const own = [...hosts].flatMap(([host, parameters]) => (isHost(host) ? parameters : []));
-  return Object.fromEntries([...fleet, ...own].map(({ name, version }) => [name, version]));
+  return Object.fromEntries(
+    [...fleet, ...own, ...parts].map(({ name, version }) => [name, version]),
+  );
 }
 
 function isSeen({ host, hosts }: PlanOptions): (id: string) => boolean {
@@ -159,6 +164,11 @@ function revisionParameter(state: FleetState, host: string | undefined) {
   if (host === undefined) return revisionOf(state);
   const name = nameOf(hostKey(host, REVISION), state.place);
   return state.hosts.get(host)?.find((parameter) => parameter.name === name);
+}
+
+/** What these commands gave a host last. It is never in parts. */
+function ownRelease(state: FleetState, host: string) {
+  return readRelease(revisionParameter(state, host)?.value ?? "", () => undefined);
 }
 
 function revisionPlan(state: FleetState, host: string | undefined): FleetPlan["revision"] {
@@ -206,6 +216,22 @@ function sizeOf(
   };
 }
 
+function spreadOf(
+  { host }: PlanOptions,
+  { hosts, pages }: { readonly hosts: number; readonly pages: number },
+): number | null {
+  if (host !== undefined) return 0;
+  return hosts === 0 ? null : spreadMs(pages, hosts);
+}
+
+function uncounted(hosts: number): string {
+  const spread =
+    hosts === 0
+      ? "hosts spread the reading over their refresh interval; expected-hosts would tell how many there are"
+      : "the spread is computed from expected-hosts";
+  return `The live hosts could not be counted: ${spread}.`;
+}
+
 function plannedHosts(
   before: FleetState,
   after: FleetState,
@@ -245,7 +271,7 @@ function hostEnds(before: FleetState, after: FleetState, host: string): readonly
 
 /** The hosts whose own parameters belong to the fleet's releases: those of the file and the last one. */
 export function hostsOfReleases(state: FleetState, named: readonly string[]): Set<string> {
-  const release = readRelease(revisionOf(state)?.value ?? "");
+  const release = releaseOf(state);
   const recorded = [...(release?.leaves.keys() ?? [])].flatMap((key) => readKey(key).host ?? []);
   return new Set([...named, ...recorded]);
 }

@@ -8,11 +8,13 @@ import {
   hostsPath,
   keyOf,
   nameOf,
+  partsPath,
   pathsOf,
   REVISION,
   readKey,
 } from "./keys.ts";
 import type { ParameterHistory, ParameterVersion } from "./parameter-store.ts";
+import { type ReleaseRecord, readRelease } from "./release.ts";
 
 /** All that the Parameter Store holds for a fleet, and for hosts of any fleet. */
 export interface FleetState {
@@ -21,6 +23,8 @@ export interface FleetState {
   readonly fleet: readonly Parameter[];
   /** Those of each host that has any, `revision` among them. */
   readonly hosts: ReadonlyMap<string, readonly Parameter[]>;
+  /** What of the last release did not fit into the revision. */
+  readonly parts: readonly Parameter[];
 }
 
 /** What a command that waits for the service waits with. */
@@ -69,7 +73,8 @@ export async function readFleet(
   const all = await readAll(source, path, patience);
   const hosts = Map.groupBy(all, ({ name }) => readKey(keyOf(name, place) ?? "").host ?? "");
   hosts.delete("");
-  return { place, fleet, hosts };
+  const parts = only === undefined ? await readAll(source, partsPath(place), patience) : [];
+  return { place, fleet, hosts, parts };
 }
 
 async function readAll(
@@ -121,6 +126,19 @@ export function revisionOf({ place, fleet }: FleetState): Parameter | undefined 
   return fleet.find((parameter) => parameter.name === name);
 }
 
+/** The fleet's last release; undefined: it has none, or its revision was written by hand. */
+export function releaseOf(state: FleetState): ReleaseRecord | undefined {
+  return readRelease(revisionOf(state)?.value ?? "", (index, version) => {
+    const found = state.parts.find(({ name }) => name === partName(index, state.place));
+    return found?.version === version ? found.value : undefined;
+  });
+}
+
+/** The name of the n-th part of a release, from 0. */
+export function partName(index: number, place: FleetPlace): string {
+  return `${partsPath(place)}/${index + 1}`;
+}
+
 /** What there will be when the values by their keys are written and the others removed. */
 export function stateAfter(
   state: FleetState,
@@ -146,7 +164,7 @@ export function stateAfter(
   for (const id of ids) {
     if (id !== undefined) hosts.set(id, change(state.hosts.get(id) ?? [], id));
   }
-  return { place, fleet: change(state.fleet, undefined), hosts };
+  return { ...state, fleet: change(state.fleet, undefined), hosts };
 }
 
 /** What one host reads of it. */

@@ -15,8 +15,8 @@ export interface ReleaseRecord {
   readonly by: string;
   /** Why, in his own words. */
   readonly note: string | undefined;
-  /** Over how long the hosts spread the reading of it. */
-  readonly spreadMs: number;
+  /** Over how long the hosts spread the reading of it; null: over their refresh interval. */
+  readonly spreadMs: number | null;
   /** Every value by its key. */
   readonly leaves: ReadonlyMap<string, string>;
 }
@@ -27,7 +27,7 @@ export interface Release {
   readonly number: number;
   readonly writtenAt: number;
   readonly writtenBy: string;
-  /** Undefined: it was written by hand. */
+  /** Undefined: it was written by hand, or a part of it was removed. */
   readonly record: ReleaseRecord | undefined;
 }
 
@@ -40,21 +40,48 @@ export const VALUE_BYTES_MAX = 4_096;
 /** A record may unfold to more than it looks: no more than a fleet can have at all. */
 const LEAVES_BYTES_MAX = 4_000_000;
 
+/** Enough for as many values as an account may have parameters, which is 10,000. */
+const PARTS_MAX = 50;
+
+/** A release as it is kept: the value of the revision, and of the parts beside it, if it has any. */
+export interface ReleaseTexts {
+  readonly revision: string;
+  readonly parts: readonly string[];
+}
+
 /**
- * The text of a revision. Values are readable where they fit; where not, they are deflated.
- * @throws AgentError (exit code 2) if they do not fit even so, which is at some hundred values
+ * The text of a revision. Values are readable where they fit; where not, they are deflated, and
+ * where they do not fit even so, which is at some hundred values, they are cut into parts that are
+ * parameters of their own. The revision then has their versions, which name them exactly.
+ * @param partVersion the version of the n-th part now, from 0; undefined: there is none
+ * @throws AgentError (exit code 2) if they do not fit at all
  */
-export function writeRelease({ id, by, note, spreadMs, leaves }: ReleaseRecord): string {
-  const about = { id, by, ...(note === undefined ? {} : { note }), spread: durationText(spreadMs) };
+export function writeRelease(
+  { id, by, note, spreadMs, leaves }: ReleaseRecord,
+  partVersion: (index: number) => number | undefined,
+): ReleaseTexts {
+  const about = {
+    id,
+    by,
+    ...(note === undefined ? {} : { note }),
+    ...(spreadMs === null ? {} : { spread: durationText(spreadMs) }),
+  };
   const sorted = [...leaves].sort(([one], [other]) => (one < other ? -1 : 1));
-  const json = JSON.stringify(Object.fromEntries(sorted));
   const plain = JSON.stringify({ ...about, leaves: Object.fromEntries(sorted) });
-  if (fits(plain)) return plain;
+  if (fits(plain)) return { revision: plain, parts: [] };
+  const json = JSON.stringify(Object.fromEntries(sorted));
   const packed = deflateRawSync(json, { level: 9 }).toString("base64");
-  const text = JSON.stringify({ ...about, leaves: packed });
-  if (fits(text)) return text;
+  const short = JSON.stringify({ ...about, leaves: packed });
+  if (fits(short)) return { revision: short, parts: [] };
+  const count = Math.ceil(packed.length / VALUE_BYTES_MAX);
+  const parts = Array.from({ length: count }, (_, index) =>
+    packed.slice(index * VALUE_BYTES_MAX, (index + 1) * VALUE_BYTES_MAX),
+  );
+  const versions = parts.map((_, index) => (partVersion(index) ?? 0) + 1);
+  const revision = JSON.stringify({ ...about, leaves: versions });
+  if (fits(revision) && count <= PARTS_MAX) return { revision, parts };
   throw configurationError(
-    `The release cannot be recorded: its ${leaves.size} values take ${Buffer.byteLength(text)} bytes, and a parameter holds ${VALUE_BYTES_MAX}.`,
+    `The release cannot be recorded: it has ${leaves.size} values, which take ${packed.length} bytes.`,
     "Take hosts out of the file and set their own values with `fleet host ID set`, or split the fleet.",
   );
 }
@@ -64,38 +91,38 @@ function fits(text: string): boolean {
   return Buffer.byteLength(text) <= VALUE_BYTES_MAX && !text.includes("{{");
 }
 
-/** Reads a revision; undefined: it is no release's. */
-export function readRelease(text: string): ReleaseRecord | undefined {
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(read)) return undefined;
+/** The text of the n-th part, from 0, in a version; undefined: it is not to be had any more. */
+export type FindPart = (index: number, version: number) => string | undefined;
+
+/** Reads a revision; undefined: it is no release's, or not all of it is to be had. */
+export function readRelease(text: string, findPart: FindPart): ReleaseRecord | undefined {
+  const read = parseObject(text);
+  if (read === undefined) return undefined;
   const { id, by, note } = read;
-  const leaves = readLeaves(read["leaves"]);
+  const leaves = readLeaves(read["leaves"], findPart);
   if (typeof id !== "string" || typeof by !== "string" || leaves === undefined) return undefined;
   return {
     id,
     by,
     note: typeof note === "string" ? note : undefined,
-    spreadMs: parseRevision(text).spreadMs ?? 0,
+    spreadMs: parseRevision(text).spreadMs ?? null,
     leaves,
   };
 }
 
-function readLeaves(read: unknown): Map<string, string> | undefined {
-  let leaves = read;
-  if (typeof read === "string") {
-    try {
-      const packed = Buffer.from(read, "base64");
-      const json = inflateRawSync(packed, { maxOutputLength: LEAVES_BYTES_MAX });
-      leaves = JSON.parse(json.toString("utf8"));
-    } catch {
-      return undefined;
-    }
+/** How many parts a release is kept in, beside its revision. */
+export function countParts(text: string): number {
+  const leaves = parseObject(text)?.["leaves"];
+  return Array.isArray(leaves) ? Math.min(leaves.length, PARTS_MAX) : 0;
+}
+
+function readLeaves(read: unknown, findPart: FindPart): Map<string, string> | undefined {
+  if (Array.isArray(read)) {
+    const parts = read.slice(0, PARTS_MAX).map((version, index) => findPart(index, version));
+    if (parts.includes(undefined)) return undefined;
+    return readLeaves(parts.join(""), findPart);
   }
+  const leaves = typeof read === "string" ? unpack(read) : read;
   if (!isObject(leaves)) return undefined;
   const pairs = Object.entries(leaves);
   if (!pairs.every((pair): pair is [string, string] => typeof pair[1] === "string"))
@@ -103,18 +130,40 @@ function readLeaves(read: unknown): Map<string, string> | undefined {
   return new Map(pairs);
 }
 
+function unpack(text: string): unknown {
+  try {
+    const packed = Buffer.from(text, "base64");
+    const json = inflateRawSync(packed, { maxOutputLength: LEAVES_BYTES_MAX });
+    return JSON.parse(json.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const read: unknown = JSON.parse(text);
+    return isObject(read) ? read : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The release log, the newest first, of the history of a revision. */
-export function releasesOf(versions: readonly ParameterVersion[]): readonly Release[] {
+export function releasesOf(
+  versions: readonly ParameterVersion[],
+  findPart: FindPart,
+): readonly Release[] {
   return versions
     .map(({ version, value, lastModifiedAt, lastModifiedUser }) => ({
       number: version,
       writtenAt: lastModifiedAt,
       writtenBy: lastModifiedUser,
-      record: readRelease(value),
+      record: readRelease(value, findPart),
     }))
     .sort((one, other) => other.number - one.number);
 }

@@ -78,5 +78,6 @@ function* effectOf({ host, hosts, spreadMs, changes }: FleetPlan): Generator<str
     const more = own.length > TOLD_MAX ? ` and ${own.length - TOLD_MAX} more` : "";
     yield `Hosts with parameters of their own among them: ${told}${more}.`;
   }
-  yield `After its next poll, each host reads it at its own place within ${durationText(spreadMs)}.`;
+  const within = spreadMs === null ? "its refresh interval" : durationText(spreadMs);
+  yield `After its next poll, each host reads it at its own place within ${within}.`;
 }

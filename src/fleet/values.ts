@@ -3,9 +3,6 @@ import { placeOf } from "../config/merge.ts";
 import { type SettingName, settingsSchema } from "../config/schema.ts";
 import { readKey } from "./keys.ts";
 
-/** A value as the fleet file has it: lists are lists there, and texts with commas in SSM. */
-export type FileValue = string | readonly string[];
-
 const LIST_FORMATS: ReadonlySet<unknown> = new Set(["globs", "tags"]);
 
 /** Whether a setting's value is a list. */

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { type Applied, applyPlan, assertUnmoved } from "../../fleet/apply.ts";
 import { type FleetPlan, isDue } from "../../fleet/plan.ts";
-import { writeRelease } from "../../fleet/release.ts";
+import { partName } from "../../fleet/read-fleet.ts";
+import { type ReleaseTexts, writeRelease } from "../../fleet/release.ts";
 import { planText } from "../../fleet/render-plan.ts";
 import { AgentError, configurationError, ExitCode, messageOf } from "../../lib/errors.ts";
 import { printable } from "../text.ts";
@@ -42,7 +43,7 @@ export async function carryOut(
     session.answer({ plan, applied: null });
     return planExitCode(plan, session);
   }
-  const revision = revisionText(plan, session);
+  const release = releaseTexts(plan, session);
   if (!about.yes && !(await isConfirmed(session))) {
     session.tell("Not applied.\n");
     session.answer({ plan, applied: null });
@@ -52,11 +53,11 @@ export async function carryOut(
   return await withPermissions(session, async () => {
     await assertUnmoved(plan, ports);
     const progress = makeProgress(session);
-    const applied = await applyPlan(plan, revision, ports, progress.draw);
+    const applied = await applyPlan(plan, release, ports, progress.draw);
     progress.clear();
     if (applied.failure !== undefined) return tellFailure(plan, applied, session);
     const what = plan.host === null ? `Release ${applied.release}` : `Host ${plan.host}`;
-    const values = countText(applied.written.length - 1, "value");
+    const values = countText(plan.changes.filter(({ to }) => to !== undefined).length, "value");
     const outcome = `${what}: ${values} written, ${applied.removed.length} removed.`;
     session.tell(`${palette.green(outcome)}\n`);
     if (about.done !== undefined) session.tell(`${about.done}\n`);
@@ -80,15 +81,16 @@ function countText(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function revisionText(plan: FleetPlan, { context, patience }: FleetSession): string {
-  return writeRelease({
+function releaseTexts(plan: FleetPlan, { context, patience }: FleetSession): ReleaseTexts {
+  const record = {
     id: makeReleaseId(patience.clock.now()),
     by: operatorOf(context),
     // SSM takes two braces for a reference of its own.
     note: plan.note?.replaceAll("{{", "{ {") ?? undefined,
     spreadMs: plan.spreadMs,
     leaves: new Map(Object.entries(plan.leaves)),
-  });
+  };
+  return writeRelease(record, (index) => plan.seen[partName(index, plan.place)]);
 }
 
 async function isConfirmed({ context, patience }: FleetSession): Promise<boolean> {

@@ -63,13 +63,15 @@ percentage beside them: those hosts try it, all others keep what they have.`,
   history: `
 The release log is the history of the parameter \`revision\`, of which SSM keeps 100
 versions. Each release holds every value that the fleet had, so that \`fleet rollback\`
-depends on nothing else. Who: as the operator's machine calls him, and his ARN.`,
+depends on nothing else; what does not fit into one parameter is in parts below
+/s3-offload-agent/releases/<fleet>/, which no host reads. Who: as the operator's machine
+calls him, and his ARN. What: + came, ~ changed, - went.`,
   rollback: `
 Writes the values of that release as a new release, after showing the plan: what came since
 goes, what went since comes back. Own parameters of hosts stay if no release names them.
 The fleet file in git has to follow: \`fleet plan FILE\` tells the difference.`,
   host: `
-  s3-offload-agent fleet host i-0abc show
+  s3-offload-agent fleet host i-0abc show --fleet web
   s3-offload-agent fleet host i-0abc set prefix=special/ routes/raw/concurrency=2 --fleet web
   s3-offload-agent fleet host i-0abc unset prefix --fleet web
 

@@ -1,6 +1,7 @@
 import { nameOf, REVISION } from "../../fleet/keys.ts";
-import { readHistory } from "../../fleet/read-fleet.ts";
-import { changesBetween, type Release, releasesOf } from "../../fleet/release.ts";
+import type { ParameterVersion } from "../../fleet/parameter-store.ts";
+import { partName, readHistory } from "../../fleet/read-fleet.ts";
+import { changesBetween, countParts, type Release, releasesOf } from "../../fleet/release.ts";
 import { ExitCode } from "../../lib/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { printable, table } from "../text.ts";
@@ -53,11 +54,16 @@ export async function fleetHistory(
 /** The release log of the session's fleet, the newest first. */
 export async function readReleases(session: FleetSession): Promise<readonly Release[]> {
   const { access, place, patience } = session;
-  const name = nameOf(REVISION, place);
-  const versions = await withPermissions(session, () =>
-    readHistory(access.history, name, patience),
+  const read = (name: string) =>
+    withPermissions(session, () => readHistory(access.history, name, patience));
+  const versions = await read(nameOf(REVISION, place));
+  const count = Math.max(0, ...versions.map(({ value }) => countParts(value)));
+  const parts: (readonly ParameterVersion[])[] = [];
+  for (let index = 0; index < count; index += 1) parts.push(await read(partName(index, place)));
+  return releasesOf(
+    versions,
+    (index, version) => parts[index]?.find((part) => part.version === version)?.value,
   );
-  return releasesOf(versions);
 }
 
 /** Undefined: one of the two was written by hand, or the one before is no longer kept. */

@@ -53,10 +53,7 @@ export async function fleetHost(
     region: access.region,
     note: options.message,
   });
-  const isChange = plan.changes.length > 0;
-  return await carryOut(isChange ? plan : { ...plan, recording: "none" }, session, {
-    yes: options.yes === true,
-  });
+  return await carryOut(plan, session, { yes: options.yes === true });
 }
 
 function targetOf(host: string, action: HostAction, items: readonly string[]) {

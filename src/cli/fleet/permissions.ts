@@ -1,4 +1,4 @@
-import { type FleetPlace, fleetPath, hostsPath, pathsOf } from "../../fleet/keys.ts";
+import { type FleetPlace, fleetPath, hostsPath, partsPath, pathsOf } from "../../fleet/keys.ts";
 
 /** The commands, by what their credentials must allow. */
 export type FleetCommand =
@@ -74,16 +74,17 @@ export function permissionsText(
   const { place, host, region } = about;
   const arn = (path: string) => `arn:aws:ssm:${region}:*:parameter${path}`;
   const hosts = host === undefined ? hostsPath(place) : pathsOf(place, host).host;
-  const paths = [fleetPath(place), hosts];
+  const parts = host === undefined ? [partsPath(place)] : [];
+  const paths = [fleetPath(place), hosts, ...parts];
   const resources = {
-    paths: paths.map(arn).join(" and "),
-    below: paths.map((path) => arn(`${path}/*`)).join(" and "),
+    paths: paths.map(arn).join(", "),
+    below: paths.map((path) => arn(`${path}/*`)).join(", "),
     logs: `arn:aws:logs:${region}:*:log-group:${place.parameterRoot}/${place.fleet}*`,
     any: "*",
   };
-  const parts = RESOURCES.flatMap((on) => {
+  const told = RESOURCES.flatMap((on) => {
     const actions = ACTIONS[command].flatMap(([action, of]) => (of === on ? action : []));
     return actions.length === 0 ? [] : [`${actions.join(", ")} on ${resources[on]}`];
   });
-  return `\`fleet ${command}\` takes ${parts.join("; ")}.`;
+  return `\`fleet ${command}\` takes ${told.join("; ")}.`;
 }

@@ -6,8 +6,7 @@ import { type FleetFile, parseFleetFile } from "../../fleet/fleet-file.ts";
 import { CANARY, readKey } from "../../fleet/keys.ts";
 import { type FleetPlan, hasCanary, hostsOfReleases, planFleet } from "../../fleet/plan.ts";
 import { isSavedPlan, readPlan } from "../../fleet/plan-file.ts";
-import { type FleetState, leavesOf, readFleet, revisionOf } from "../../fleet/read-fleet.ts";
-import { readRelease } from "../../fleet/release.ts";
+import { type FleetState, leavesOf, readFleet, releaseOf } from "../../fleet/read-fleet.ts";
 import { configurationError, messageOf } from "../../lib/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { askLiveHosts, type FleetSession, withPermissions } from "./session.ts";
@@ -93,7 +92,7 @@ function wholeTarget(
   isPruning: boolean,
 ): Target {
   if (!isPruning) return { wanted: values, dropped: new Set() };
-  const recorded = readRelease(revisionOf(state)?.value ?? "")?.leaves;
+  const recorded = releaseOf(state)?.leaves;
   const dropped = [...leavesOf(state).keys()].filter((key) => {
     if (values.has(key)) return false;
     const { host } = readKey(key);

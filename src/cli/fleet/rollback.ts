@@ -1,7 +1,7 @@
 import { readKey } from "../../fleet/keys.ts";
 import { hostsOfReleases, planFleet } from "../../fleet/plan.ts";
-import { leavesOf, readFleet, revisionOf } from "../../fleet/read-fleet.ts";
-import { type Release, type ReleaseRecord, readRelease } from "../../fleet/release.ts";
+import { leavesOf, readFleet, releaseOf } from "../../fleet/read-fleet.ts";
+import type { Release, ReleaseRecord } from "../../fleet/release.ts";
 import { configurationError, type ExitCode } from "../../lib/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { type ChangeOptions, carryOut } from "./carry-out.ts";
@@ -31,7 +31,7 @@ export async function fleetRollback(
   const { access, place, patience } = session;
   const record = recordOf(number, await readReleases(session));
   const state = await withPermissions(session, () => readFleet(access.source, place, patience));
-  const latest = readRelease(revisionOf(state)?.value ?? "")?.leaves;
+  const latest = releaseOf(state)?.leaves;
   const dropped = [...leavesOf(state).keys()].filter((key) => {
     if (record.leaves.has(key)) return false;
     return readKey(key).host === undefined || latest?.has(key) === true;

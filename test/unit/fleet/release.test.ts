@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { parseRevision } from "../../../src/config/fleet-facts.ts";
 import {
   changesBetween,
+  countParts,
   durationText,
   readRelease,
   VALUE_BYTES_MAX,
@@ -15,33 +16,57 @@ const about = { id: "r1", by: "alice@laptop", note: undefined, spreadMs: 900_000
 const hosts = (count: number) =>
   new Map(Array.from({ length: count }, (_, n) => [`hosts/i-${n * 7919}/prefix`, `p${n}/`]));
 
+/** Parts as SSM would have them after a first release. */
+const partsOf = (parts: readonly string[]) => (index: number, version: number) =>
+  version === 1 ? parts[index] : undefined;
+const none = () => undefined;
+
 describe("a release's record", () => {
   it("is read as it was written, whatever the values are, and hosts read its spread", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string()), (said) => {
         const leaves = new Map(Object.entries(said));
-        const text = writeRelease({ ...about, note: "why", leaves });
-        expect(text).not.to.include("{{");
-        const read = readRelease(text);
+        const { revision, parts } = writeRelease({ ...about, note: "why", leaves }, none);
+        expect(revision).not.to.include("{{");
+        const read = readRelease(revision, partsOf(parts));
         expect([...(read?.leaves ?? [])].sort()).to.eql([...leaves].sort());
         expect(read).to.deep.include({ ...about, note: "why" });
-        expect(parseRevision(text).spreadMs).to.equal(900_000);
+        expect(parseRevision(revision).spreadMs).to.equal(900_000);
       }),
     );
   });
 
   it("can be read by a person where it fits", () => {
-    const text = writeRelease({ ...about, leaves: new Map([["prefix", "a/"]]) });
-    expect(text).to.equal(
+    const { revision, parts } = writeRelease(
+      { ...about, leaves: new Map([["prefix", "a/"]]) },
+      none,
+    );
+    expect(revision).to.equal(
       '{"id":"r1","by":"alice@laptop","spread":"15m","leaves":{"prefix":"a/"}}',
     );
+    expect(parts).to.eql([]);
   });
 
-  it("fits into one parameter with two hundred values, and tells when there are too many", () => {
-    const text = writeRelease({ ...about, leaves: hosts(200) });
-    expect(Buffer.byteLength(text)).to.be.at.most(VALUE_BYTES_MAX);
-    expect(readRelease(text)?.leaves).to.eql(hosts(200));
-    expect(() => writeRelease({ ...about, leaves: hosts(5_000) })).to.throw(/5000 values take \d+/);
+  it("fits into one parameter with two hundred values", () => {
+    const { revision, parts } = writeRelease({ ...about, leaves: hosts(200) }, none);
+    expect(parts).to.eql([]);
+    expect(Buffer.byteLength(revision)).to.be.at.most(VALUE_BYTES_MAX);
+    expect(readRelease(revision, none)?.leaves).to.eql(hosts(200));
+  });
+
+  it("has parts beyond that, named by the versions that they will have, for all that a fleet can have", () => {
+    const leaves = hosts(9_000);
+    const { revision, parts } = writeRelease({ ...about, leaves }, (index) => index + 4);
+    expect(countParts(revision)).to.equal(parts.length);
+    expect(parts.length).to.be.above(1);
+    for (const text of [revision, ...parts]) {
+      expect(Buffer.byteLength(text)).to.be.within(1, VALUE_BYTES_MAX);
+    }
+    const find = (index: number, version: number) =>
+      version === index + 5 ? parts[index] : undefined;
+    expect(readRelease(revision, find)?.leaves).to.eql(leaves);
+    expect(readRelease(revision, none), "parts that are gone").to.equal(undefined);
+    expect(() => writeRelease({ ...about, leaves: hosts(50_000) }, none)).to.throw(/50000 values/);
   });
 
   for (const text of [
@@ -54,7 +79,7 @@ describe("a release's record", () => {
     '{"id":"a","by":"b","leaves":{"c":1}}',
   ]) {
     it(`is none: ${text}`, () => {
-      expect(readRelease(text)).to.equal(undefined);
+      expect(readRelease(text, none)).to.equal(undefined);
     });
   }
 

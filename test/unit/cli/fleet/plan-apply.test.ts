@@ -1,6 +1,12 @@
 import { expect } from "chai";
 import { writeRelease } from "../../../../src/fleet/release.ts";
-import { FLEET_PATH, HOSTS_PATH, liveHost, makeDesk } from "../../../support/fleet-command.ts";
+import {
+  FLEET_PATH,
+  type FleetDesk,
+  HOSTS_PATH,
+  liveHost,
+  makeDesk,
+} from "../../../support/fleet-command.ts";
 
 const FILE = "fleet: web\nsettings:\n  bucket: my-bucket\n  concurrency: 4\n";
 
@@ -235,6 +241,24 @@ describe("fleet pull, plan and apply", () => {
     expect((await desk.run(["plan", "web.yaml"])).stdout).not.to.include("too short");
   });
 
+  for (const [what, live, expected, spread] of [
+    ["nobody counts the hosts", undefined, "", undefined],
+    ["no host is live", [], "", undefined],
+    ["one host is live", [liveHost("i-1")], "", "1s"],
+    ["nobody counts them and the file does", undefined, "expected-hosts: 3000\n", "10m"],
+    ["most of them are down", [liveHost("i-1")], "expected-hosts: 3000\n", "10m"],
+  ] as const) {
+    it(`a large fleet never reads all at once: ${what}`, async () => {
+      await using desk = await makeDesk();
+      desk.live = live;
+      await desk.write("web.yaml", `${FILE}${expected}`);
+      await desk.run(["apply", "web.yaml", "-y"]);
+      const revision = desk.ssm.all().find(({ name }) => name.endsWith("/revision"));
+      // Without a spread, hosts take their refresh interval for it.
+      expect(JSON.parse(revision?.value ?? "").spread).to.equal(spread);
+    });
+  }
+
   it("a host that the file names no more goes with --prune, if a release gave it its parameters", async () => {
     await using desk = await makeDesk();
     await desk.write("web.yaml", `${FILE}hosts: {i-1: {settings: {prefix: one/}}}\n`);
@@ -262,16 +286,30 @@ describe("fleet pull, plan and apply", () => {
     expect(exitCode).to.equal(2);
   });
 
-  it("a release that cannot be recorded is not begun", async () => {
+  it("a release of a thousand hosts with parameters of their own is recorded and had back", async () => {
     await using desk = await makeDesk();
-    const hosts = Array.from({ length: 2_000 }, (_, n) => {
-      return `  h${(n * 2_654_435_761) % 2 ** 32}: {settings: {prefix: p${n}/}}\n`;
-    });
-    await desk.write("web.yaml", `${FILE}hosts:\n${hosts.join("")}`);
-    const { exitCode, thrown } = await desk.run(["apply", "web.yaml", "-y"]);
-    expect(exitCode).to.equal(2);
-    expect(thrown?.message).to.include("cannot be recorded");
-    expect(desk.ssm.writes).to.eql([]);
+    const fileOf = (count: number) => {
+      const hosts = Array.from({ length: count }, (_, n) => {
+        return `  h${(n * 2_654_435_761) % 2 ** 32}: {settings: {prefix: p${n}/}}\n`;
+      });
+      return `${FILE}hosts:\n${hosts.join("")}`;
+    };
+    await desk.write("web.yaml", fileOf(1_000));
+    expect((await desk.run(["apply", "web.yaml", "-y"])).exitCode).to.equal(0);
+    const parts = desk.ssm.all().filter(({ name }) => name.includes("/releases/web/"));
+    expect(parts.length).to.be.above(1);
+    const states = [fleetValues(desk)];
+    expect((await desk.run(["plan", "web.yaml"])).stdout).to.match(/^No changes\.$/m);
+    for (const count of [1_010, 3]) {
+      await desk.write("web.yaml", fileOf(count));
+      expect((await desk.run(["apply", "web.yaml", "--prune", "-y"])).exitCode).to.equal(0);
+      states.push(fleetValues(desk));
+    }
+    for (const number of [2, 1, 3]) {
+      expect((await desk.run(["rollback", String(number), "-y"])).exitCode).to.equal(0);
+      expect(fleetValues(desk), `release ${number}`).to.eql(states[number - 1]);
+    }
+    expect((await desk.run(["history"])).stdout).to.match(/^2 .* \+hosts.* and 4 more$/m);
   });
 
   it("one JSON object is all that --json writes, and it tells everything", async () => {
@@ -293,7 +331,7 @@ describe("fleet pull, plan and apply", () => {
     const read = await desk.run(["plan", "web.yaml"]);
     expect(read.exitCode).to.equal(3);
     expect(read.thrown?.hint).to.equal(
-      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web and arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts.",
+      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/releases/web.",
     );
     desk.ssm.denied.clear();
     desk.ssm.denied.add("ssm:PutParameter");
@@ -338,9 +376,16 @@ describe("fleet pull, plan and apply", () => {
       ["bucket", "my-bucket"],
       ["concurrency", "4"],
     ]);
-    const text = writeRelease({ id: "i", by: "b", note: undefined, spreadMs: 0, leaves });
-    desk.ssm.set(`${FLEET_PATH}/revision`, text.replace("{", '{"later":[1],'));
+    const about = { id: "i", by: "b", note: undefined, spreadMs: 0 };
+    const { revision } = writeRelease({ ...about, leaves }, () => undefined);
+    desk.ssm.set(`${FLEET_PATH}/revision`, revision.replace("{", '{"later":[1],'));
     await desk.write("web.yaml", FILE);
     expect((await desk.run(["plan", "web.yaml"])).stdout).to.match(/^No changes\.$/m);
   });
 });
+
+/** All values but what releases are kept in. */
+function fleetValues({ ssm }: FleetDesk): Record<string, string> {
+  const values = Object.entries(ssm.values()).filter(([name]) => !name.includes("/releases/"));
+  return Object.fromEntries(values);
+}
