@@ -25,6 +25,7 @@ function configsOf(
   const state = {
     place,
     fleet: parametersAt("/s3-offload-agent/fleets/web", fleet),
+    parts: [],
     hosts: new Map(
       Object.entries(ofHosts).map(([host, values]) => [
         host,
