@@ -211,6 +211,11 @@ export function accessTo(ssm: MemorySsm, live: readonly LiveHost[] | undefined):
     writer: ssm,
     history: ssm,
     heartbeats: live === undefined ? undefined : { liveHosts: async () => live },
+    logs: {
+      queries: { run: () => Promise.reject(new Error("no logs here")) },
+      reader: { readPage: () => Promise.reject(new Error("no logs here")) },
+      expected: () => Promise.reject(new Error("no inventory here")),
+    },
     clock: ssm.clock,
     close() {},
   };

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "lib"],
   cli: ["agent", "fleet", "config", "host", "logs", "sweep", "lib"],
   agent: ["fleet", "config", "host", "schedule", "sweep", "logs", "aws", "lib"],
-  fleet: ["config", "host", "schedule", "lib"],
+  fleet: ["config", "host", "schedule", "logs", "lib"],
   config: ["host", "schedule", "sweep", "lib"],
   host: ["lib"],
   schedule: ["lib"],

@@ -9,13 +9,19 @@ export type FleetCommand =
   | "canary promote"
   | "canary abort"
   | "history"
+  | "hosts"
+  | "logs"
   | "rollback"
   | "host show"
   | "host set"
   | "host unset";
 
-/** `paths`: what is asked for by path, which IAM knows by the path alone; `below`: single names. */
-type Action = readonly [action: string, on: "paths" | "below"];
+/**
+ * `paths`: what is asked for by path, which IAM knows by the path alone; `below`: single names;
+ * `logs`: the log groups; `any`: what IAM knows no resource for.
+ */
+const RESOURCES = ["paths", "below", "logs", "any"] as const;
+type Action = readonly [action: string, on: (typeof RESOURCES)[number]];
 
 const READ: readonly Action[] = [["ssm:GetParametersByPath", "paths"]];
 const HISTORY: readonly Action[] = [["ssm:GetParameterHistory", "below"]];
@@ -35,6 +41,20 @@ const ACTIONS: Readonly<Record<FleetCommand, readonly Action[]>> = {
   "canary promote": WRITE,
   "canary abort": WRITE,
   history: HISTORY,
+  hosts: [
+    ["logs:StartQuery", "logs"],
+    ["logs:GetQueryResults", "any"],
+    ["logs:StopQuery", "any"],
+    ...READ,
+    ["ec2:DescribeInstances", "any"],
+    ["ssm:DescribeInstanceInformation", "any"],
+  ],
+  logs: [
+    ["logs:GetLogEvents", "logs"],
+    ["logs:StartQuery", "logs"],
+    ["logs:GetQueryResults", "any"],
+    ["logs:StopQuery", "any"],
+  ],
   rollback: WRITE,
   "host show": READ,
   "host set": WRITE,
@@ -59,8 +79,10 @@ export function permissionsText(
   const resources = {
     paths: paths.map(arn).join(", "),
     below: paths.map((path) => arn(`${path}/*`)).join(", "),
+    logs: `arn:aws:logs:${region}:*:log-group:${place.parameterRoot}/${place.fleet}*`,
+    any: "*",
   };
-  const told = (["paths", "below"] as const).flatMap((on) => {
+  const told = RESOURCES.flatMap((on) => {
     const actions = ACTIONS[command].flatMap(([action, of]) => (of === on ? action : []));
     return actions.length === 0 ? [] : [`${actions.join(", ")} on ${resources[on]}`];
   });

@@ -46,6 +46,7 @@ export interface FleetSession extends AsyncDisposable {
 /** Reaches the services. A test has its own. */
 export type OpenAccess = (options: {
   readonly region: string | undefined;
+  readonly parameterRoot: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }) => Promise<FleetAccess>;
@@ -79,7 +80,12 @@ export async function openSession(
     parameterRoot: rootName(options.parameterRoot, parameterRoot, context),
   };
   const region = options.region ?? context.env["S3_OFFLOAD_REGION"];
-  const access = await open({ region, env: context.env, clock: systemClock });
+  const access = await open({
+    region,
+    parameterRoot: place.parameterRoot,
+    env: context.env,
+    clock: systemClock,
+  });
   return {
     command,
     context,
