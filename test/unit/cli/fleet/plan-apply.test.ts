@@ -339,8 +339,8 @@ describe("fleet pull, plan and apply", () => {
     desk.ssm.denied.add("ssm:GetParametersByPath");
     const read = await desk.run(["plan", "web.yaml"]);
     expect(read.exitCode).to.equal(3);
-    expect(read.thrown?.hint).to.equal(
-      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/releases/web.",
+    expect(read.thrown?.hint).to.include(
+      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/releases/web; logs:StartQuery on arn:aws:logs:eu-central-1:*:log-group:/s3-offload-agent/web*; ",
     );
     desk.ssm.denied.clear();
     desk.ssm.denied.add("ssm:PutParameter");
