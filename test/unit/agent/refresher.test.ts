@@ -17,6 +17,8 @@ const BOOTSTRAP: Bootstrap = {
   allowedRoots: ["/data"],
   allowedBuckets: undefined,
   stateDirectory: "/state",
+  credentials: { kind: "auto" },
+  allowImdsV1: false,
   roleArn: undefined,
   allowOverwrite: false,
   minAgeFloorMs: 0,

@@ -57,6 +57,15 @@ const ROWS: readonly Row[] = [
     "y:",
   ),
   row("stateDirectory", "STATE_DIRECTORY", "stateDirectory", ["/s", "/s"], ["/t", "/t"], "\0"),
+  row(
+    "credentials",
+    "CREDENTIALS",
+    "credentials",
+    ["profile:a", { kind: "profile", name: "a" }],
+    ["ssm-hybrid", { kind: "shared-file", path: "/root/.aws/credentials" }],
+    "sso",
+  ),
+  row("allowImdsV1", "ALLOW_IMDS_V1", "allowImdsV1", ["true", true], ["false", false], "1"),
   row("roleArn", "ROLE_ARN", "roleArn", [ROLE, ROLE], [`${ROLE}2`, `${ROLE}2`], "agent"),
   row(
     "allowOverwrite",
