@@ -47,7 +47,7 @@ export async function readProcess(
 
 /** The program alone: what stands behind it, or before it, may be a secret. */
 function programOf(command: string): string {
-  return /^\s*["']?([\w./+-]+)["']?(?=\s|$)/.exec(command)?.[1] ?? "of a longer command";
+  return /^\s*(["']?)([\w./+-]+)\1(?=\s|$)/.exec(command)?.[2] ?? "of a longer command";
 }
 
 function run(command: string, env: SourceContext["env"], runMsMax: number): Promise<Ending> {
