@@ -31,41 +31,37 @@ const NO_TOKENS = new Set([403, 404, 405]);
 const CHOOSE = "or choose another source by `credentials` in the bootstrap file.";
 
 /**
- * Asks with a token (IMDSv2), which is asked for anew each time: this happens a few times a day.
+ * Asks for a token (IMDSv2), with which metadata can be asked for the next hours.
  * The SDK's own provider asks once for the token and hides why there is none; and it turns to
  * version 1 for good when one such request fails.
  * @throws CredentialsError if there is no token
  */
-export function makeAskMetadata({ env, clock, allowV1 }: MetadataOptions): AskMetadata {
-  return async (path) => {
-    if (isTrue(env["AWS_EC2_METADATA_DISABLED"])) {
-      throw absent(
-        "Instance metadata is not to be asked: AWS_EC2_METADATA_DISABLED is set.",
-        `Take AWS_EC2_METADATA_DISABLED away, ${CHOOSE}`,
-      );
-    }
-    const endpoint = endpointOf(env);
-    const token = await askRepeatedly(clock, () =>
-      ask(new URL("/latest/api/token", endpoint), {
-        method: "PUT",
-        headers: { "x-aws-ec2-metadata-token-ttl-seconds": TOKEN_TTL_SECONDS },
-      }),
+export async function openMetadata(options: MetadataOptions): Promise<AskMetadata> {
+  const { env, clock, allowV1 } = options;
+  if (isTrue(env["AWS_EC2_METADATA_DISABLED"])) {
+    throw absent(
+      "Instance metadata is not to be asked: AWS_EC2_METADATA_DISABLED is set.",
+      `Take AWS_EC2_METADATA_DISABLED away, ${CHOOSE}`,
     );
-    const isGiven = token.kind === "answered" && token.status === 200;
-    const mayGoWithout = allowV1 && !isTrue(env["AWS_EC2_METADATA_V1_DISABLED"]);
-    if (!isGiven && !(mayGoWithout && givesNoTokens(token))) throw tokenError(token, endpoint);
-    const headers: Record<string, string> = isGiven
-      ? { "x-aws-ec2-metadata-token": token.body }
-      : {};
-    return await askRepeatedly(clock, () =>
-      ask(new URL(path, endpoint), { method: "GET", headers }),
-    );
-  };
+  }
+  const endpoint = endpointOf(env);
+  const token = await askRepeatedly(clock, () =>
+    ask(new URL("/latest/api/token", endpoint), {
+      method: "PUT",
+      headers: { "x-aws-ec2-metadata-token-ttl-seconds": TOKEN_TTL_SECONDS },
+    }),
+  );
+  const isGiven = token.kind === "answered" && token.status === 200;
+  const mayGoWithout = allowV1 && !isTrue(env["AWS_EC2_METADATA_V1_DISABLED"]);
+  if (!isGiven && !(mayGoWithout && givesNoTokens(token))) throw tokenError(token, endpoint);
+  const headers: Record<string, string> = isGiven ? { "x-aws-ec2-metadata-token": token.body } : {};
+  return (path) =>
+    askRepeatedly(clock, () => ask(new URL(path, endpoint), { method: "GET", headers }));
 }
 
 /** Reads the credentials of the instance's role. @throws CredentialsError */
 export async function readInstanceProfile(options: MetadataOptions): Promise<Reading> {
-  const askMetadata = makeAskMetadata(options);
+  const askMetadata = await openMetadata(options);
   const roles = await askMetadata(ROLES_PATH);
   const role = roles.kind === "answered" ? roles.body.split("\n")[0]?.trim() : undefined;
   if (roles.kind === "answered" && (roles.status === 404 || (roles.status === 200 && !role))) {

@@ -72,9 +72,9 @@ async function unreadable(path: string): Promise<string | undefined> {
 function cannotRead(path: string, code: string): CredentialsError {
   return new CredentialsError(
     `The credentials file ${path} cannot be read: ${code}.`,
-    code === "ENOENT"
-      ? "Check the path, and that what writes the file (such as amazon-ssm-agent) is running."
-      : "Give the agent's user leave for the file and for the folders above it; amazon-ssm-agent writes it for root alone.",
+    code === "EACCES"
+      ? "Give the agent's user leave for the file and for the folders above it; amazon-ssm-agent writes it for root alone."
+      : "Check the path, and that what writes the file (such as amazon-ssm-agent) is running.",
   );
 }
 

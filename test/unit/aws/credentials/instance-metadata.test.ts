@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { makeAskMetadata } from "../../../../src/aws/credentials/instance-metadata.ts";
+import { openMetadata } from "../../../../src/aws/credentials/instance-metadata.ts";
 import {
   accessKeyIdOf,
   credentialsOf,
@@ -229,11 +229,11 @@ describe("credentials of the instance profile", () => {
   });
 });
 
-describe("makeAskMetadata", () => {
+describe("openMetadata", () => {
   it("asks for any path", async () => {
     const { fake, clock, env } = await startHost();
     await using _ = fake;
-    const askMetadata = makeAskMetadata({ env, clock, allowV1: false });
+    const askMetadata = await openMetadata({ env, clock, allowV1: false });
     fake.onRequest(({ path }) =>
       path === "/latest/meta-data/instance-id" ? { status: 200, body: "i-0abc" } : undefined,
     );
