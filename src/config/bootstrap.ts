@@ -104,6 +104,8 @@ const bootstrapSchema = {
     env: "S3_OFFLOAD_CREDENTIALS",
     pattern: CREDENTIAL_CHOICE_PATTERN,
     expects: CREDENTIAL_CHOICE_EXPECTS,
+    // A refusal does not repeat it: somebody may have put a key there.
+    sensitive: true,
   },
   allowImdsV1: {
     doc: "Whether instance metadata may be asked without a token (IMDSv1) where it gives none: `true` or `false`.",

@@ -10,7 +10,7 @@ import { withEnvironment } from "./s3-store.ts";
 /** Part of every secret of these tests, and of nothing else. */
 export const SECRET = "wJalrXUtnFEMI";
 
-export const ROLE_ARN = "arn:aws:iam::111122223333:role/offload";
+export const ROLE_ARN = "arn:aws:iam::123456789012:role/offload";
 
 export const MINUTE_MS = 60_000;
 
