@@ -130,6 +130,11 @@ describe("readBootstrap from a file and variables", () => {
     });
   }
 
+  it("does not repeat what stands where a choice of credentials should", () => {
+    const { message } = refusal("fleet: web\ncredentials: AKIA:wJalrXUtnFEMI\n");
+    expect(message).to.include("credentials must be auto,").and.not.include("wJalrXUtnFEMI");
+  });
+
   it("takes the host name as host id where none is given", () => {
     expect(read("fleet: web\n").hostId).to.equal(hostname());
   });

@@ -148,11 +148,14 @@ describe("credentials of the instance profile", () => {
     expect(error.message).to.equal("This instance has no instance profile.");
   });
 
-  it("that have ended are used all the same where nobody has others", async () => {
+  it("that have ended are used all the same, and soon asked for again", async () => {
     const { fake, clock, env } = await startHost({ lifeMs: -MINUTE_MS });
     await using _ = fake;
     const credentials = credentialsOf("instance-profile", { env, clock });
     expect(await accessKeyIdOf(credentials)).to.equal("ASIAINSTANCE1");
+    const asked = fake.requests.length;
+    await credentials.provider();
+    expect(fake.requests).to.have.length(asked);
     fake.give(keyOf("ASIAINSTANCE2", clock));
     await clock.advance(5 * MINUTE_MS);
     expect(await accessKeyIdOf(credentials)).to.equal("ASIAINSTANCE2");

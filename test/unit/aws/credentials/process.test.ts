@@ -107,7 +107,8 @@ describe("credentials from a process", () => {
     expect(error).to.be.instanceOf(CredentialsError);
     expect((error as Error).message).to.include("did not end within 0.5 s");
     expectNoSecret(error);
-    const pid = (await readFile(`${fifo}.pid`, "utf8")).trim();
+    // On a busy machine it may have been killed before it got there.
+    const pid = (await readFile(`${fifo}.pid`, "utf8").catch(() => "none")).trim();
     while (existsSync(`/proc/${pid}`) && !(await isZombie(pid))) await nextTurn();
     expect(existsSync(`${fifo}.child`)).to.equal(false);
   });
