@@ -54,8 +54,9 @@ export class Agent {
 
   /** @throws AgentError (exit code 2) if no region is to be found */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { region, roleArn, hostId } = options.bootstrap;
-    return new Agent(options, await makeClients({ region, roleArn, hostId, env: options.env }));
+    const { credentials: choice, ...bootstrap } = options.bootstrap;
+    const { env, clock } = options;
+    return new Agent(options, await makeClients({ ...bootstrap, choice, env, clock }));
   }
 
   private constructor(options: AgentOptions, clients: AwsClients) {
