@@ -10,6 +10,7 @@ import { type Config, loadConfig, type ParameterSource } from "../config/load.ts
 import type { Random } from "../lib/backoff.ts";
 import { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
+import { Places } from "../lib/concurrency.ts";
 import { openFilesMax } from "../lib/descriptors.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
 import { VERSION } from "../lib/version.ts";
@@ -25,7 +26,7 @@ import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
 import type { StateDirectory } from "../sweep/state-directory.ts";
-import { type SweepObserver, sweep } from "../sweep/sweep.ts";
+import { OPEN_FILES_MAX, type SweepObserver, sweep, windowMaxOf } from "../sweep/sweep.ts";
 import type { WatchedDirectory } from "../sweep/watched-directory.ts";
 import { observeFiles, sweepFields } from "./sweep-records.ts";
 import { ROUTE, type Route, Workplace } from "./workplace.ts";
@@ -66,6 +67,7 @@ export class Agent {
   /** What observers have told already, to tell it once. */
   readonly #told = new Set<string>();
   readonly #budget = new ByteBudget(PART_BYTES_HELD_MAX);
+  readonly #places = openFilesMax().then((max) => new Places(Math.min(OPEN_FILES_MAX, max)));
   #overwrites: { readonly key: string; readonly overwrites: Overwrites } | undefined;
   #leases: LeaseKeeper | undefined;
   #shipping: Promise<unknown> = Promise.resolve();
@@ -188,6 +190,7 @@ export class Agent {
       const about = { route: ROUTE, bucket, clock: this.#options.clock, told: this.#told };
       observers.push(observeFiles(this.logger, about));
     }
+    using places = (await this.#places).share();
     await using directories = new Directories(route.directory.root);
     const asideDirectory = await directories.open(ASIDE_DIRECTORY).catch(() => undefined);
     let report: SweepReport;
@@ -195,7 +198,8 @@ export class Agent {
       report = await sweep({
         ...this.#sweepOptions(route, state, directories, asideDirectory, isDryRun),
         ...signals,
-        openFilesMax: await openFilesMax(),
+        places,
+        windowMax: windowMaxOf(1),
         isDryRun,
         observer: all(observers),
       });
@@ -203,7 +207,8 @@ export class Agent {
       await asideDirectory?.release();
     }
     if (isDryRun) return report;
-    await state.recordSweep(lastSweepOf(route.directory.path, report, state.problem));
+    const swept = { route: ROUTE, directory: route.directory.path };
+    await state.recordSweep(lastSweepOf(swept, report, state.problem));
     const finished = { ...report, stateProblem: state.problem };
     await this.#tellSwept(route, finished);
     return finished;

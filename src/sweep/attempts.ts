@@ -39,14 +39,16 @@ const NEVER_FAILED = { failures: 0, counted: 0, reason: "", message: "", dueAt: 
 /**
  * Remembers the files that wait or fail, over restarts too: how long they have been there, how
  * often they failed, and when they are tried again. A file that has changed in any way, a chmod
- * included, begins anew.
+ * included, begins anew. Sweeps of several roots may use it side by side, one of each.
  */
 export class Attempts {
   readonly #file: StateFile;
   readonly #byPath = new Map<string, Attempt>();
-  /** The paths seen since the sweep began. */
-  #seen = new Set<string>();
-  #isChanged = false;
+  /** By root, the paths seen since the sweep of it began. */
+  readonly #seen = new Map<string, Set<string>>();
+  /** How many changes there were, and how many of them are on disk. */
+  #changes = 0;
+  #changesWritten = 0;
 
   /**
    * @param records what stands in the file
@@ -125,7 +127,9 @@ export class Attempts {
   uncount(attempt: Attempt): void {
     const key = keyOf(attempt.root, attempt.path);
     const known = this.#byPath.get(key);
-    if (known !== undefined) this.#byPath.set(key, { ...known, counted: known.counted - 1 });
+    if (known === undefined) return;
+    this.#byPath.set(key, { ...known, counted: known.counted - 1 });
+    this.#changes += 1;
   }
 
   /** Notes that a file was set aside. @param entry as it is now */
@@ -136,34 +140,68 @@ export class Attempts {
 
   /** The file is gone. */
   forget(root: string, entry: Entry): void {
-    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#isChanged = true;
+    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#changes += 1;
   }
 
   /** The file is there as it was: it is not to be forgotten. */
   isThere(root: string, entry: Entry): void {
     const key = keyOf(root, escapePath(entry.at));
-    if (this.#byPath.has(key)) this.#seen.add(key);
+    if (this.#byPath.has(key)) this.#seenIn(root).add(key);
   }
 
-  /** Begins a sweep: what is not seen until its end is gone. */
-  begin(): void {
-    this.#seen = new Set();
+  /** Begins a sweep: what is not seen below `root` until its end is gone. */
+  begin(root: string): void {
+    this.#seen.set(root, new Set());
   }
 
   /**
-   * Ends a sweep and writes everything down.
+   * Ends a sweep and writes everything down, what sweeps of other roots know so far as well.
    * @param isWhole whether it looked at everything below `root`
    * @throws system errors
    */
   async end(root: string, isWhole: boolean): Promise<void> {
+    const seen = this.#seenIn(root);
+    this.#seen.delete(root);
     for (const [key, attempt] of isWhole ? this.#byPath : []) {
-      if (attempt.root !== root || this.#seen.has(key)) continue;
+      if (attempt.root !== root || seen.has(key)) continue;
       this.#byPath.delete(key);
-      this.#isChanged = true;
+      this.#changes += 1;
     }
-    if (!this.#isChanged) return;
-    await this.#file.rewrite([...this.#byPath.values()]);
-    this.#isChanged = false;
+    await this.#write();
+  }
+
+  /**
+   * Forgets the files in directories that nobody watches any more: nobody would find them gone. One
+   * in quarantine stays for as long as it is there, since a person put none of it right yet.
+   * @param roots the watched directories
+   * @param isThere whether a file is in quarantine still
+   * @throws system errors
+   */
+  async keepRoots(
+    roots: readonly string[],
+    isThere: (attempt: Attempt) => Promise<boolean>,
+  ): Promise<void> {
+    for (const [key, attempt] of [...this.#byPath]) {
+      if (roots.includes(attempt.root)) continue;
+      if (attempt.isQuarantined && (await isThere(attempt))) continue;
+      if (this.#byPath.delete(key)) this.#changes += 1;
+    }
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    if (this.#changes === this.#changesWritten) return;
+    let changes = this.#changes;
+    await this.#file.rewrite(() => {
+      changes = this.#changes;
+      return [...this.#byPath.values()];
+    });
+    // Not those that came while it was written.
+    this.#changesWritten = changes;
+  }
+
+  #seenIn(root: string): Set<string> {
+    return this.#seen.getOrInsertComputed(root, () => new Set());
   }
 
   /** The same file under the same name, whatever state it was in. */
@@ -182,9 +220,9 @@ export class Attempts {
     const inode = String(entry.fingerprint.inode);
     const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };
     if (this.#byPath.size < ATTEMPTS_MAX || this.#byPath.has(key)) {
-      this.#seen.add(key);
+      this.#seenIn(root).add(key);
       this.#byPath.set(key, attempt);
-      this.#isChanged = true;
+      this.#changes += 1;
     }
     return attempt;
   }

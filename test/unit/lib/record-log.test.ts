@@ -131,7 +131,7 @@ describe("a record log", () => {
     for (let n = 0; n < 100; n += 1) log.note({ n });
     await log.append({ n: 100 });
     const before = log.bytes;
-    await Promise.all([log.rewrite([{ only: 1 }]), log.append({ n: 101 })]);
+    await Promise.all([log.rewrite(() => [{ only: 1 }]), log.append({ n: 101 })]);
     expect(log.bytes).to.be.below(before);
     await log.append({ n: 102 });
     await log.close();
