@@ -228,8 +228,6 @@ class Sweep {
     const { states, store, stop, root, directories, destination } = this.#options;
     if (stop.aborted || this.#tally.stoppedEarly !== undefined) return;
     const isCurrent = async (subject: UploadSubject): Promise<boolean> => {
-      // A state says itself whose it is, wherever it lies: another directory's is not ours to judge.
-      if (subject.root.toString() !== root) return true;
       if (subject.destination.bucket !== destination.bucket) return false;
       return await stillStands(subject, directories);
     };

@@ -100,6 +100,7 @@ export class UploadStates {
 
   /**
    * Ends the uploads of a watched directory that nobody will go on with, in the store and on disk.
+   * @param options.root real path of the watched directory
    * @param options.isCurrent whether the file is still there, unchanged, and to be uploaded to there; it
    *   must say yes to what it knows nothing of
    * @returns how many uploads were ended
