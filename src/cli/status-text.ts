@@ -62,7 +62,7 @@ export function statusText(status: Status, place: StatusPlace): string {
       "see what keeps it open for writing (fuser -v FILE) or changes it all the time",
     ),
     ...(status.isCut
-      ? ["\nThere may be more: the agent remembers no more files than these.\n"]
+      ? ["\nThere may be more: the agent remembers no more files of one directory than these.\n"]
       : []),
     ...status.damages.map(
       ({ path, reason }) =>

@@ -42,7 +42,7 @@ export interface Status {
   /** In the bucket, and not to be removed here. */
   readonly undeletable: readonly (Attempt & Pick<Partial<Uploaded>, "bucket" | "key">)[];
   readonly damages: StateSnapshot["damages"];
-  /** The agent remembers no more files than these. */
+  /** The agent remembers no more files of one watched directory than there are here. */
   readonly isCut: boolean;
   /** Nothing on this host needs a person. */
   readonly isWell: boolean;
@@ -94,7 +94,9 @@ export function statusOf(snapshot: StateSnapshot, now: number): Status {
     })),
     undeletable: undeletable.map((attempt) => ({ ...attempt, ...objectOf(attempt) })),
     damages,
-    isCut: attempts.length >= ATTEMPTS_MAX,
+    isCut: [...Map.groupBy(attempts, ({ root }) => root).values()].some(
+      (known) => known.length >= ATTEMPTS_MAX,
+    ),
     isWell:
       quarantined.length === 0 &&
       undeletable.length === 0 &&

@@ -29,7 +29,10 @@ export interface Attempt {
 
 export const ATTEMPTS_FORMAT = { format: "s3-offload-agent attempts", version: 1 } as const;
 
-/** What does not fit is tried in every sweep, as if it had never failed. */
+/**
+ * Of one root, so that none takes what the others need. What does not fit is tried in every sweep,
+ * as if it had never failed.
+ */
 export const ATTEMPTS_MAX = 4_096;
 const BACKOFF_BASE_MS = 60_000;
 const BACKOFF_CAP_MS = 6 * 3_600_000;
@@ -43,7 +46,8 @@ const NEVER_FAILED = { failures: 0, counted: 0, reason: "", message: "", dueAt: 
  */
 export class Attempts {
   readonly #file: StateFile;
-  readonly #byPath = new Map<string, Attempt>();
+  /** By root and path. */
+  readonly #known = new Map<string, Map<string, Attempt>>();
   /** By root, the paths seen since the sweep of it began. */
   readonly #seen = new Map<string, Set<string>>();
   /** How many changes there were, and how many of them are on disk. */
@@ -57,7 +61,7 @@ export class Attempts {
     const attempts = new Attempts(file);
     for (const record of records) {
       const attempt = fromRecord(record);
-      if (attempt !== undefined) attempts.#byPath.set(keyOf(attempt.root, attempt.path), attempt);
+      if (attempt !== undefined) attempts.#knownIn(attempt.root).set(attempt.path, attempt);
     }
     return attempts;
   }
@@ -67,13 +71,13 @@ export class Attempts {
   }
 
   /** All files that wait or fail, as far as they are known. */
-  list(): Iterable<Attempt> {
-    return this.#byPath.values();
+  *list(): Iterable<Attempt> {
+    for (const known of this.#known.values()) yield* known.values();
   }
 
   /** What is known of a file, if it has not changed since. */
   find(root: string, entry: Entry): Attempt | undefined {
-    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.at)));
+    const attempt = this.#known.get(root)?.get(escapePath(entry.at));
     return attempt?.state === stateOf(entry) ? attempt : undefined;
   }
 
@@ -91,7 +95,7 @@ export class Attempts {
    * @returns for how long that has been so, in milliseconds
    */
   waits(root: string, entry: Entry, now: number): number {
-    const firstSeenAt = this.#known(root, entry)?.firstSeenAt ?? now;
+    const firstSeenAt = this.#sameFile(root, entry)?.firstSeenAt ?? now;
     const { failures, counted, reason, message, dueAt } = this.find(root, entry) ?? NEVER_FAILED;
     const failed = { failures, counted, reason, message, dueAt };
     this.#set(root, entry, { firstSeenAt, ...failed, isQuarantined: false });
@@ -108,7 +112,7 @@ export class Attempts {
     failure: { readonly reason: string; readonly message: string },
     { now, random }: { readonly now: number; readonly random: Random },
   ): Attempt {
-    const known = this.#known(root, entry);
+    const known = this.#sameFile(root, entry);
     const before = this.find(root, entry);
     const failures = (before?.failures ?? 0) + 1;
     const doubled = BACKOFF_BASE_MS * 2 ** Math.min(failures - 2, 30);
@@ -125,28 +129,28 @@ export class Attempts {
 
   /** Failures count against a file only while others succeed: takes back one of a sweep without. */
   uncount(attempt: Attempt): void {
-    const key = keyOf(attempt.root, attempt.path);
-    const known = this.#byPath.get(key);
+    const { root, path } = attempt;
+    const known = this.#known.get(root)?.get(path);
     if (known === undefined) return;
-    this.#byPath.set(key, { ...known, counted: known.counted - 1 });
+    this.#knownIn(root).set(path, { ...known, counted: known.counted - 1 });
     this.#changes += 1;
   }
 
   /** Notes that a file was set aside. @param entry as it is now */
   quarantined(root: string, entry: Entry, attempt: Attempt): void {
-    this.#byPath.delete(keyOf(attempt.root, attempt.path));
+    this.#delete(attempt.root, attempt.path);
     this.#set(root, entry, { ...attempt, isQuarantined: true });
   }
 
   /** The file is gone. */
   forget(root: string, entry: Entry): void {
-    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#changes += 1;
+    this.#delete(root, escapePath(entry.at));
   }
 
   /** The file is there as it was: it is not to be forgotten. */
   isThere(root: string, entry: Entry): void {
-    const key = keyOf(root, escapePath(entry.at));
-    if (this.#byPath.has(key)) this.#seenIn(root).add(key);
+    const path = escapePath(entry.at);
+    if (this.#known.get(root)?.has(path) === true) this.#seenIn(root).add(path);
   }
 
   /** Begins a sweep: what is not seen below `root` until its end is gone. */
@@ -162,10 +166,8 @@ export class Attempts {
   async end(root: string, isWhole: boolean): Promise<void> {
     const seen = this.#seenIn(root);
     this.#seen.delete(root);
-    for (const [key, attempt] of isWhole ? this.#byPath : []) {
-      if (attempt.root !== root || seen.has(key)) continue;
-      this.#byPath.delete(key);
-      this.#changes += 1;
+    for (const path of isWhole ? this.#knownIn(root).keys() : []) {
+      if (!seen.has(path)) this.#delete(root, path);
     }
     await this.#write();
   }
@@ -181,10 +183,10 @@ export class Attempts {
     roots: readonly string[],
     isThere: (attempt: Attempt) => Promise<boolean>,
   ): Promise<void> {
-    for (const [key, attempt] of [...this.#byPath]) {
+    for (const attempt of [...this.list()]) {
       if (roots.includes(attempt.root)) continue;
       if (attempt.isQuarantined && (await isThere(attempt))) continue;
-      if (this.#byPath.delete(key)) this.#changes += 1;
+      this.#delete(attempt.root, attempt.path);
     }
     await this.#write();
   }
@@ -194,10 +196,18 @@ export class Attempts {
     let changes = this.#changes;
     await this.#file.rewrite(() => {
       changes = this.#changes;
-      return [...this.#byPath.values()];
+      return [...this.list()];
     });
     // Not those that came while it was written.
     this.#changesWritten = changes;
+  }
+
+  #knownIn(root: string): Map<string, Attempt> {
+    return this.#known.getOrInsertComputed(root, () => new Map());
+  }
+
+  #delete(root: string, path: string): void {
+    if (this.#known.get(root)?.delete(path) === true) this.#changes += 1;
   }
 
   #seenIn(root: string): Set<string> {
@@ -205,8 +215,8 @@ export class Attempts {
   }
 
   /** The same file under the same name, whatever state it was in. */
-  #known(root: string, entry: Entry): Attempt | undefined {
-    const known = this.#byPath.get(keyOf(root, escapePath(entry.at)));
+  #sameFile(root: string, entry: Entry): Attempt | undefined {
+    const known = this.#known.get(root)?.get(escapePath(entry.at));
     return known?.inode === String(entry.fingerprint.inode) ? known : undefined;
   }
 
@@ -216,20 +226,16 @@ export class Attempts {
     rest: Omit<Attempt, "root" | "path" | "inode" | "state">,
   ): Attempt {
     const path = escapePath(entry.at);
-    const key = keyOf(root, path);
+    const known = this.#knownIn(root);
     const inode = String(entry.fingerprint.inode);
     const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };
-    if (this.#byPath.size < ATTEMPTS_MAX || this.#byPath.has(key)) {
-      this.#seenIn(root).add(key);
-      this.#byPath.set(key, attempt);
+    if (known.size < ATTEMPTS_MAX || known.has(path)) {
+      this.#seenIn(root).add(path);
+      known.set(path, attempt);
       this.#changes += 1;
     }
     return attempt;
   }
-}
-
-function keyOf(root: string, path: string): string {
-  return `${root}\0${path}`;
 }
 
 /** A path is not enough: its file may be another one, or have been mended. */

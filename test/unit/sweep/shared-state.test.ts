@@ -1,7 +1,7 @@
 import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
-import { type Attempt, Attempts } from "../../../src/sweep/attempts.ts";
+import { ATTEMPTS_MAX, type Attempt, Attempts } from "../../../src/sweep/attempts.ts";
 import { lastSweepOf } from "../../../src/sweep/host-state.ts";
 import { Tally } from "../../../src/sweep/report.ts";
 import { StateDirectory } from "../../../src/sweep/state-directory.ts";
@@ -110,6 +110,18 @@ describe("attempts that several sweeps share", () => {
       }),
     );
     expect([...(await place.later()).list()]).to.deep.equal([...attempts.list()]);
+  });
+
+  it("one root with more failures than are remembered leaves the others theirs", async () => {
+    await using place = await makePlace();
+    const { attempts } = place;
+    for (let n = 0; n <= ATTEMPTS_MAX; n += 1) {
+      attempts.failed(ROOT, fileEntry(`f${n}`), FAILURE, at(NOW));
+    }
+    const entry = fileEntry("a");
+    attempts.failed("/other", entry, FAILURE, at(NOW));
+    expect(attempts.failed("/other", entry, FAILURE, at(NOW))).to.include({ failures: 2 });
+    expect([...attempts.list()]).to.have.length(ATTEMPTS_MAX + 1);
   });
 
   it("of roots that nobody watches only what is in quarantine there is known still", async () => {
