@@ -1,5 +1,5 @@
-import { GUARD_MUTATIONS } from "./guards.ts";
 import { CREDENTIALS_MUTATIONS } from "./credentials.ts";
+import { GUARD_MUTATIONS } from "./guards.ts";
 import type { Mutation } from "./mutation.ts";
 import { REMOVAL_MUTATIONS } from "./removal.ts";
 import { SCAN_MUTATIONS } from "./scan.ts";
