@@ -3,9 +3,10 @@ import type { Config } from "../config/config.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { hasher, percentOf } from "./affected.ts";
+import { HEARTBEAT_WINDOW_MS } from "./hosts/heartbeat-query.ts";
 import { resolveAs } from "./judge.ts";
 import { CANARY, keyOf } from "./keys.ts";
-import { HEARTBEATS_MS, type LiveHost } from "./live-hosts.ts";
+import type { LiveHost } from "./live-hosts.ts";
 import { type FleetState, releaseOf } from "./read-fleet.ts";
 
 /** How far a canary host has come. */
@@ -44,7 +45,7 @@ export interface CanaryReport {
 /** So much of the cohort must have the new configuration; some hosts are always down. */
 const NEW_SHARE_MIN = 0.95;
 
-/** Each host sends a heartbeat in each slot of so long; see `HeartbeatSource` for how many are read. */
+/** Each host sends a heartbeat in each slot of so long. */
 const HEARTBEAT_SLOT_MS = 300_000;
 
 /** Of the reading of a change: settling, and the jitter of a poll (design of the refresh). */
@@ -139,7 +140,7 @@ function isSweptTwice(
  */
 function takenAtOf({ configSince, heartbeatAt }: LiveHost, takenByAt: number): number {
   if (configSince === undefined) return takenByAt;
-  const isOlder = configSince <= heartbeatAt - HEARTBEATS_MS + 2 * HEARTBEAT_SLOT_MS;
+  const isOlder = configSince <= heartbeatAt - HEARTBEAT_WINDOW_MS + 2 * HEARTBEAT_SLOT_MS;
   return isOlder ? Math.min(configSince, takenByAt) : configSince;
 }
 

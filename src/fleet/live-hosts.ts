@@ -32,9 +32,6 @@ export interface LiveHost {
   readonly configSince?: number;
 }
 
-/** Heartbeats of the last two hours are looked at. */
-export const HEARTBEATS_MS = 2 * 3_600_000;
-
 /** Reads the latest heartbeats. Implemented in `aws/`. */
 export interface HeartbeatSource {
   /**
