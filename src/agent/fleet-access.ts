@@ -1,6 +1,6 @@
-import { makeClients } from "../aws/clients.ts";
 import { makeLogReader } from "../aws/log-reader.ts";
 import { makeLogQueries } from "../aws/logs-insights.ts";
+import { makeOperatorClients } from "../aws/operator-clients.ts";
 import { makeParameterSource } from "../aws/ssm.ts";
 import { makeParameterHistory, makeParameterWriter } from "../aws/ssm-write.ts";
 import type { ParameterSource } from "../config/parameters.ts";
@@ -49,14 +49,13 @@ export interface FleetLogs {
 export async function openFleetAccess(options: {
   readonly region: string | undefined;
   readonly parameterRoot: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }): Promise<FleetAccess> {
-  const { region, parameterRoot, env, clock } = options;
-  const clients = await makeClients({ region, env, roleArn: undefined, hostId: "operator" });
+  const { parameterRoot, clock } = options;
+  const clients = await makeOperatorClients(options.region);
   const queries = makeLogQueries(clients.logs, { clock, random: Math.random });
   return {
-    region: await clients.ssm.config.region(),
+    region: clients.region,
     source: makeParameterSource(clients.ssm, clock),
     writer: makeParameterWriter(clients.ssm),
     history: makeParameterHistory(clients.ssm),
