@@ -191,7 +191,7 @@ function settingPlace(
 function unknownReason(leaf: string, path: "fleet" | "host"): string {
   const names = [...SETTING_NAMES, ...(path === "fleet" ? Object.keys(FLEET_PARAMETERS) : [])];
   const last = leaf.slice(leaf.lastIndexOf("/") + 1);
-  const near = nearest(leaf, names) ?? nearest(last, names);
+  const near = nearest(last, names) ?? nearest(leaf, names);
   return near === undefined
     ? "is not known to this version"
     : `is not known: did you mean ${near}?`;

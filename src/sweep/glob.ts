@@ -1,19 +1,20 @@
 /** Any number of characters of a name (`*`), or of names of a path (`**`). */
-const ANY = Symbol("any");
+export const ANY = Symbol("any");
 
 /** What one place of a pattern takes, or any number of places. */
-type Item<T> = ((one: T) => boolean) | typeof ANY;
+export type Item<T> = ((one: T) => boolean) | typeof ANY;
 
 /**
  * Makes the test that a glob stands for. `*` is any part of a name, `?` one character, `[a-z]` and
- * `[!a-z]` one of a set, `{a,b}` either of both, and `**` as a whole name any number of folders.
+ * `[!a-z]` one of a set, `{a,b}` either of both, and `**` as a whole name any number of folders, or
+ * at the end all that is below.
  * A regular expression would go back to each star again and again: a path that a producer made to
  * match almost would keep a sweep for years. Here the work is at most glob times path.
  * @param glob as `globsProblem` lets it pass
  * @returns whether a path with slashes matches
  */
 export function makeGlob(glob: string): (path: readonly string[]) => boolean {
-  const patterns = branchesOf(glob).map((branch) => branch.split("/").map(nameItem));
+  const patterns = branchesOf(glob).map((branch) => nameItems(branch.split("/")));
   return (names) => patterns.some((pattern) => matches(pattern, names));
 }
 
@@ -24,8 +25,12 @@ export function branchesOf(glob: string): readonly string[] {
   return list.split(",").flatMap((part) => branchesOf(glob.replace(whole, () => part)));
 }
 
+function nameItems(patterns: readonly string[]): readonly Item<string>[] {
+  const items = patterns.map((pattern) => (pattern === "**" ? ANY : nameItem(pattern)));
+  return items.at(-1) === ANY ? [...items, () => true] : items;
+}
+
 function nameItem(pattern: string): Item<string> {
-  if (pattern === "**") return ANY;
   const items = characterItems(pattern);
   return (name) => matches(items, [...name]);
 }
