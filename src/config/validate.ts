@@ -99,5 +99,9 @@ function withValue(reason: string, value: RawValue | undefined): string {
 function shortened(text: string): string {
   if (text.length <= 2 * SHOWN_CHARACTERS_MAX) return text;
   const left = text.length - 2 * SHOWN_CHARACTERS_MAX;
-  return `${text.slice(0, SHOWN_CHARACTERS_MAX)}... (${left} characters left out) ...${text.slice(-SHOWN_CHARACTERS_MAX)}`;
+  // A cut may go through a pair of surrogates.
+  const [head, tail] = [text.slice(0, SHOWN_CHARACTERS_MAX), text.slice(-SHOWN_CHARACTERS_MAX)].map(
+    (part) => part.toWellFormed(),
+  );
+  return `${head}... (${left} characters left out) ...${tail}`;
 }

@@ -12,6 +12,8 @@ const BUCKETS: readonly WrongValue[] = [
   ["bucket", "ab", BUCKET],
   ["bucket", "a".repeat(64), BUCKET],
   ["bucket", "a".repeat(8_192), BUCKET],
+  ["bucket", "😀".repeat(2_000), BUCKET],
+  ["bucket", `x${"😀".repeat(2_000)}`, BUCKET],
   ["bucket", "My-Bucket", BUCKET],
   ["bucket", "my_bucket", BUCKET],
   ["bucket", "-bucket", BUCKET],
