@@ -1,7 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
-import { BOOTSTRAP_FILE_DEFAULT, type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import { BOOTSTRAP_FILE_DEFAULT, type Bootstrap } from "../config/bootstrap.ts";
+import type { Finding } from "../host/finding.ts";
 import { systemClock } from "../lib/clock.ts";
 import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import { openWatchedDirectory } from "../sweep/watched-directory.ts";
@@ -9,6 +10,7 @@ import { type Check, ok, problem, type Verdict, verdictOf, warning } from "./che
 import { directoryChecks } from "./checks/directory-checks.ts";
 import { stateChecks } from "./checks/state-checks.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { readHost } from "./read-host.ts";
 import { startAgent } from "./start-agent.ts";
 import { printable } from "./text.ts";
 
@@ -52,16 +54,22 @@ async function* runChecks(
     return { name, ...(about === undefined ? {} : { about }), ...(await verdictOf(check)) };
   };
   let bootstrap: Bootstrap | undefined;
+  let findings: readonly Finding[] = [];
   yield await run({
     name: "bootstrap file",
     about: options.config ?? BOOTSTRAP_FILE_DEFAULT,
     async run() {
-      bootstrap = readBootstrap({ file: options.config, env: context.env });
-      return ok(`fleet ${bootstrap.fleet}, host ${bootstrap.hostId}`);
+      const read = await readHost(options, context);
+      bootstrap = read.bootstrap;
+      findings = read.host.findings;
+      return ok(`fleet ${bootstrap.fleet}, host ${bootstrap.hostId} (${read.host.idSource})`);
     },
   });
   // Without it nobody knows what else to look at.
   if (bootstrap === undefined) return;
+  for (const { kind, message, wayOut } of findings) {
+    yield await run({ name: "host id", about: kind, run: async () => warning(message, wayOut) });
+  }
   const { workingDirectory, stop } = context;
   for (const check of await stateChecks(
     resolve(workingDirectory, bootstrap.stateDirectory),

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import { type LocalBootstrap, readBootstrap } from "../config/bootstrap.ts";
 import { AgentError, configurationError, ExitCode } from "../lib/errors.ts";
 import { Directories } from "../sweep/directory.ts";
 import { pathText } from "../sweep/entry.ts";
@@ -60,7 +60,7 @@ async function retryDirectory(
   asked: string,
   paths: readonly string[],
   about: {
-    readonly bootstrap: Bootstrap;
+    readonly bootstrap: LocalBootstrap;
     readonly options: RetryOptions;
     readonly context: CommandContext;
   },
@@ -134,7 +134,7 @@ function readPath(text: string, root: string): Buffer {
 
 /** Files of which the state says that they wait for their next try. */
 async function deferredFiles(
-  bootstrap: Bootstrap,
+  bootstrap: LocalBootstrap,
   root: string,
   context: CommandContext,
 ): Promise<readonly Buffer[]> {

@@ -71,7 +71,14 @@ const formats: Readonly<Record<string, Format>> = {
   buckets: {
     coerce: (value: unknown) =>
       typeof value === "string" ? value.split(/(?<!(?:^|:)arn(?::[^:]*){0,4}):/) : value,
-    validate: assertTexts,
+    validate(value: unknown, schema: SchemaObj) {
+      const pattern: unknown = schema["pattern"];
+      const isBucket = (item: unknown) =>
+        item === "*" ||
+        (typeof item === "string" && pattern instanceof RegExp && pattern.test(item));
+      const isRight = Array.isArray(value) && value.length > 0 && value.every(isBucket);
+      if (!isRight) throw new Error(String(schema["expects"]));
+    },
   },
   // A list of folders in an environment variable is separated by colons, as PATH is.
   paths: {

@@ -140,7 +140,7 @@ export class Refresher {
     const { clock, random } = this.#options;
     let failures = 0;
     while (!stop.aborted) {
-      const dueAt = Math.min(this.#pollAt, this.#readAt);
+      const dueAt = this.#isWished ? 0 : Math.min(this.#pollAt, this.#readAt);
       if (!(await this.#wait(dueAt - clock.monotonic(), stop))) return;
       try {
         await this.#step(stop);
