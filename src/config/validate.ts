@@ -69,7 +69,9 @@ function emptyIfNone<T>(name: SettingName, value: T): T | string | readonly stri
 
 /** Everything that convict says is wrong, as a message can hold it. */
 export function problemsOf(error: unknown): SettingProblem[] {
-  return linesOf(error).map(({ setting, reason }) => ({ setting, reason: shortened(reason) }));
+  return linesOf(error).map(({ setting, reason }) => {
+    return { setting, reason: shortened(withUnseenEscaped(reason)) };
+  });
 }
 
 /**
@@ -80,7 +82,7 @@ function linesOf(error: unknown): SettingProblem[] {
   if (!(error instanceof Error)) throw error;
   return error.message.split("\n").map((line) => {
     const [, setting = "", reason = line] = /^([\w-]+): (.*)$/s.exec(line) ?? [];
-    return { setting, reason: withUnseenEscaped(reason) };
+    return { setting, reason };
   });
 }
 

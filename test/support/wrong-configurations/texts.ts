@@ -43,6 +43,7 @@ const BUCKETS: readonly WrongValue[] = [
   ["bucket", "data?versionId=1", BUCKET],
   ["bucket", "data\r\nx-amz-acl: public-read", BUCKET],
   ["bucket", "arn:aws:s3:::data", ACCESS_POINT],
+  ["bucket", "arn:aws:s3::123456789012:accesspoint/data", ACCESS_POINT],
   ["bucket", "arn:aws:s3:eu-west-1:123456789012:accesspoint/../data", ACCESS_POINT],
   ["bucket", "arn:aws:s3:eu-west-1:12345678901:accesspoint/data", ACCESS_POINT],
   ["bucket", "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", ACCESS_POINT],

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { refusalText } from "../../../src/config/config.ts";
 import { SETTING_NAMES, type Settings, settingsSchema } from "../../../src/config/schema.ts";
+import { problemsOf, shown } from "../../../src/config/validate.ts";
 import { GOOD_VALUES } from "../../support/good-values.ts";
 import { HOST, PATHS, parameterSet, resolveWritten } from "../../support/parameter-sets.ts";
 import { decidesWithin } from "../../support/regexp-work.ts";
@@ -91,6 +92,17 @@ describe("whatever text stands in a parameter", () => {
         expect(isBounded, `${name} on ${text.slice(0, 20)}`).to.equal(true);
       }
     }
+  });
+
+  it("it is seen in a message as what it is", () => {
+    const error = new Error("region: must be a region: value was \u202ehtuos\u2028x\u0085");
+    expect(problemsOf(error)).to.deep.equal([
+      {
+        setting: "region",
+        reason: "must be a region: value was \\u{202e}htuos\\u{2028}x\\u{85}",
+      },
+    ]);
+    expect(shown("a\ud800\u007f")).to.equal('"a\\ud800\\u{7f}"');
   });
 
   it("a configuration says the same at every reading", () => {
