@@ -25,6 +25,8 @@ const FLUSH_MS_MAX = 10_000;
 /** What an agent is made of; everything that differs between a host, a person's terminal and a test. */
 export interface AgentOptions {
   readonly bootstrap: Bootstrap;
+  /** Tells this machine from another one under the same host id. */
+  readonly machine: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   readonly clock: Clock;
@@ -54,8 +56,9 @@ export class Agent {
 
   /** @throws AgentError (exit code 2) if no region is to be found */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { region, roleArn, hostId } = options.bootstrap;
-    return new Agent(options, await makeClients({ region, roleArn, hostId, env: options.env }));
+    const { credentials: choice, ...bootstrap } = options.bootstrap;
+    const { env, clock } = options;
+    return new Agent(options, await makeClients({ ...bootstrap, choice, env, clock }));
   }
 
   private constructor(options: AgentOptions, clients: AwsClients) {
@@ -97,8 +100,15 @@ export class Agent {
 
   /** Who this agent is. */
   get about() {
-    const { fleet, hostId: host } = this.#options.bootstrap;
-    return { fleet, host, version: VERSION, pid: process.pid, machine: undefined };
+    const { bootstrap, machine } = this.#options;
+    const { fleet, hostId: host } = bootstrap;
+    return { fleet, host, version: VERSION, pid: process.pid, machine };
+  }
+
+  /** Where the credentials come from and when they end; undefined: none were needed yet. */
+  get credentials() {
+    const { credentials } = this.#clients;
+    return { ...credentials.describe(), failure: credentials.lastError()?.message };
   }
 
   /** Log records that wait to be sent, and that were lost because of a limit. */

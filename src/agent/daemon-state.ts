@@ -15,6 +15,12 @@ export interface DaemonState {
   readonly config: Config | undefined;
   readonly refresh: RefreshReport;
   readonly lanes: readonly LaneReport[];
+  readonly credentials: {
+    readonly source?: string;
+    readonly expiresAt?: number | undefined;
+    readonly accessKeyId?: string;
+    readonly failure: string | undefined;
+  };
   /** Log records that wait to be sent, and that were lost because of a limit. */
   readonly logs: { readonly waiting: number; readonly dropped: number };
   readonly isStopping: boolean;
@@ -55,6 +61,10 @@ export function daemonStatus(state: DaemonState) {
       failure,
       lastSweep: lastSweep && { ...lastSweep, startedAt: timeText(lastSweep.startedAt) },
     })),
+    credentials: {
+      ...state.credentials,
+      expiresAt: timeText(state.credentials.expiresAt),
+    },
     logs,
   };
 }

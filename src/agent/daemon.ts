@@ -75,6 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     config: refresher.effective,
     refresh: refresher.report,
     lanes: lanes.reports,
+    credentials: agent.credentials,
     logs: agent.logs,
     isStopping: stop.aborted,
   });

@@ -48,6 +48,10 @@ export function heartbeatFields(
     oldestSettledAgeSeconds: Math.max(0, ...sweeps.map((one) => one.oldestSettledAgeSeconds)),
     refreshIntervalSeconds:
       config === undefined ? undefined : config.settings["refresh-interval"] / 1_000,
+    credentialsSource: source.credentials.source,
+    credentialsExpireAt: timeText(source.credentials.expiresAt),
+    credentialsFailure: source.credentials.failure,
+    logEventsDropped: source.logs.dropped,
     ...emfFields(metrics, { Fleet: source.fleet, Cohort: config?.cohort ?? "stable" }, now),
   };
 }

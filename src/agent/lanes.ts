@@ -99,8 +99,11 @@ export class Lanes {
       this.#endLoops = new AbortController();
       const end = AbortSignal.any([this.#options.stop, this.#endLoops.signal]);
       this.#loops = Promise.all(lanes.map((lane) => this.#run(lane, end)));
-      const watched = lanes.flatMap(({ route }) => (route ? [route.directory.path] : []));
-      await this.#options.workplace.recoverOthers(watched);
+      // A directory that is not there now is watched all the same.
+      const watched = lanes.map(({ route, config: { settings } }) => {
+        return route?.directory.path ?? resolve(this.#options.workingDirectory, settings.directory);
+      });
+      await this.#options.workplace.watchOnly(config, watched);
     } finally {
       this.#hold = undefined;
       release();
@@ -194,6 +197,7 @@ export class Lanes {
     // The same configuration, read again, is younger.
     const latest = this.#options.effective();
     const config = latest?.hash === this.#config.hash ? latest : this.#config;
+    const startedAt = clock.now();
     lane.isSweeping = true;
     onChange();
     try {
@@ -206,9 +210,12 @@ export class Lanes {
       lane.failure = undefined;
     } catch (error) {
       // One sweep that fails as a whole is not the end: the next one may find things mended.
-      lane.failure = messageOf(error);
+      const message = messageOf(error);
       const hint = error instanceof AgentError ? error.hint : undefined;
-      logger.log("sweep.failed", { route: lane.config.name, message: messageOf(error), hint });
+      lane.failure = message;
+      logger.log("sweep.failed", { route: lane.config.name, message, hint });
+      const state = await workplace.openState(false);
+      await state.recordFailedSweep({ route: lane.config.name, startedAt, message });
     }
     lane.isSweeping = false;
     onChange();

@@ -3,6 +3,7 @@ import type { Config, RouteConfig } from "../config/config.ts";
 import type { Random } from "../lib/backoff.ts";
 import { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
+import { Places } from "../lib/concurrency.ts";
 import { openFilesMax } from "../lib/descriptors.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -16,7 +17,7 @@ import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
 import type { StateDirectory } from "../sweep/state-directory.ts";
-import { type SweepObserver, sweep } from "../sweep/sweep.ts";
+import { OPEN_FILES_MAX, type SweepObserver, sweep, windowMaxOf } from "../sweep/sweep.ts";
 import { observeFiles, sweepFields } from "./sweep-records.ts";
 import type { Route, Workplace } from "./workplace.ts";
 
@@ -51,6 +52,8 @@ export class Sweeper implements Disposable {
     { readonly key: string; readonly overwrites: Overwrites }
   >();
   #leases: LeaseKeeper | undefined;
+  /** Descriptors, for the sweeps of all routes together. */
+  #places: Promise<Places> | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
@@ -84,6 +87,8 @@ export class Sweeper implements Disposable {
       const about = { route: name, bucket: settings.bucket, clock, told: this.#told };
       observers.push(observeFiles(logger, about));
     }
+    this.#places ??= openFilesMax().then((count) => new Places(Math.min(OPEN_FILES_MAX, count)));
+    using places = (await this.#places).share();
     await using directories = new Directories(route.directory.root);
     const asideDirectory = await directories.open(ASIDE_DIRECTORY).catch(() => undefined);
     let report: SweepReport;
@@ -91,7 +96,8 @@ export class Sweeper implements Disposable {
       report = await sweep({
         ...this.#sweepOptions(route, state, directories, asideDirectory, isDryRun),
         ...signals,
-        openFilesMax: await openFilesMax(),
+        places,
+        windowMax: windowMaxOf(config.routes.length),
         isDryRun,
         observer: all(observers),
       });
@@ -99,7 +105,8 @@ export class Sweeper implements Disposable {
       await asideDirectory?.release();
     }
     if (isDryRun) return report;
-    await state.recordSweep(lastSweepOf(route.directory.path, report, state.problem));
+    const about = { route: name, directory: route.directory.path };
+    await state.recordSweep(lastSweepOf(about, report, state.problem));
     const finished = { ...report, stateProblem: state.problem };
     await this.#tellSwept(route, config, finished);
     return finished;

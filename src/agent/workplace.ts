@@ -1,7 +1,7 @@
 import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Bootstrap } from "../config/bootstrap.ts";
-import type { RouteConfig } from "../config/config.ts";
+import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -111,11 +111,14 @@ export class Workplace implements AsyncDisposable {
   }
 
   /**
-   * Puts right what a crash has left in directories that were watched before.
+   * Puts right what a crash has left in directories that were watched before, and forgets what is
+   * known of routes and directories that are there no longer.
    * @param watched real paths of those that are watched now, whose own sweeps see to it
    */
-  async recoverOthers(watched: readonly string[]): Promise<void> {
+  async watchOnly({ routes }: Config, watched: readonly string[]): Promise<void> {
     const state = await this.openState(false);
+    await state.keepRoutes(routes.map(({ name }) => name));
+    await state.keepRoots(watched);
     const { logger } = this.#options;
     for (const root of state.roots.filter((one) => !watched.includes(one))) {
       try {

@@ -1,4 +1,4 @@
-import { errnoOf, messageOf, ServiceError } from "../lib/errors.ts";
+import { AgentError, ExitCode, errnoOf, messageOf, ServiceError } from "../lib/errors.ts";
 
 /** What an error of the SDK means, whichever service it came from. */
 export type FailureKind =
@@ -107,6 +107,21 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
   exists: new Set(["PreconditionFailed", "ResourceAlreadyExistsException"]),
 };
 
+/**
+ * There are no credentials, or nobody gives any: exit code 3. The message names what was tried and
+ * holds nothing that was read there. It bears the name that the SDK's own errors of this kind have.
+ */
+export class CredentialsError extends AgentError {
+  /** Nothing on this host says that credentials come from there; another source may have some. */
+  readonly isAbsent: boolean;
+
+  constructor(message: string, hint: string, { isAbsent = false } = {}) {
+    super(message, { exitCode: ExitCode.unreachable, hint });
+    this.name = "CredentialsProviderError";
+    this.isAbsent = isAbsent;
+  }
+}
+
 /** Whether new credentials are needed, and whoever made these may have them already. */
 export function asksForNewCredentials(failure: AwsFailure): boolean {
   return RENEWABLE.has(failure.code);
@@ -135,6 +150,16 @@ export function readFailure(error: unknown): AwsFailure {
  * @param action the IAM action that it takes
  */
 export function unreachableError(what: string, action: string, error: unknown): ServiceError {
+  if (error instanceof CredentialsError) {
+    return new ServiceError(`Cannot ${what}: ${error.message}`, {
+      code: error.name,
+      // Whoever made them may have others at any time.
+      isPassing: false,
+      retryAfterMs: undefined,
+      hint: error.hint,
+      cause: error,
+    });
+  }
   const { kind, code, message } = readFailure(error);
   const hints: Readonly<Record<FailureKind, string>> = {
     credentials:
@@ -180,7 +205,10 @@ function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") {
     return error.errors.map(messageOf).join("; ");
   }
-  return messageOf(error).replace(/\.$/, "");
+  // What a service says of a wrong signature repeats the headers, the session token among them.
+  return messageOf(error)
+    .replace(/\s*The Canonical String for this request.*$/s, "")
+    .replace(/\.$/, "");
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -60,7 +60,7 @@ async function retryDirectory(
   asked: string,
   paths: readonly string[],
   about: {
-    readonly bootstrap: Bootstrap;
+    readonly bootstrap: LocalBootstrap;
     readonly options: RetryOptions;
     readonly context: CommandContext;
   },

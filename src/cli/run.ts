@@ -4,7 +4,7 @@ import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import { makeStreamSink } from "../logs/stream-sink.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
-import { startAgent } from "./start-agent.ts";
+import { settleHost, startAgent } from "./start-agent.ts";
 
 /**
  * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
@@ -12,9 +12,7 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent } = await startAgent(options, context, [makeStreamSink(context.stdout)], {
-    savesHost: true,
-  });
+  const { agent, host } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
   // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
   let isWished = false;
   let refresh = () => {
@@ -25,6 +23,7 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
   try {
+    await settleHost(agent, host);
     await runDaemon({
       agent,
       workingDirectory: context.workingDirectory,

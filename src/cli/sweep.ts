@@ -17,7 +17,7 @@ import type { SweepObserver } from "../sweep/sweep.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
 import { makePlanRecorder } from "./plan-records.ts";
-import { startAgent } from "./start-agent.ts";
+import { settleHost, startAgent } from "./start-agent.ts";
 import { makeSweepPrinter } from "./sweep-printer.ts";
 
 export interface SweepCommandOptions extends CommonOptions {
@@ -40,18 +40,20 @@ export async function sweep(
   const isDryRun = options.dryRun === true;
   const isJson = options.json === true;
   const output = untilCompleted(context);
-  const { agent, bootstrap } = await startAgent(
+  const { agent, bootstrap, host } = await startAgent(
     options,
     context,
     isJson && !isDryRun ? [output] : [],
-    { savesHost: !isDryRun },
   );
   try {
     const config = await agent.readConfigOrLast(context.stop, (error) => {
       warn(context, `${error.message} The last good configuration of before is used.`);
     });
     agent.follow(config);
-    if (!isDryRun) agent.startShipping();
+    if (!isDryRun) {
+      await settleHost(agent, host);
+      agent.startShipping();
+    }
     for (const { parameter, reason } of config.unknown) warn(context, `${parameter} ${reason}`);
     const routes = routesOf(config, options.route);
     output.expect(routes.length);
@@ -97,7 +99,7 @@ async function sweepRoute(
   }
   const teller = makeTeller(route, about);
   if (!isDryRun) {
-    await agent.workplace.recoverOthers(await watchedOf(config, context));
+    await agent.workplace.watchOnly(config, await watchedOf(config, context));
     await agent.waitForSteadyClock(route, context.stop, (ms) => {
       const text = `for ${formatDuration(ms)}, until the clock is known to run steadily`;
       context.stderr.write(`s3-offload-agent: waiting ${text}\n`);

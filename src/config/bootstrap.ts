@@ -4,6 +4,12 @@ import { configurationError } from "../lib/errors.ts";
 import { nearest } from "../lib/nearest.ts";
 import { readBootstrapFile } from "./bootstrap-file.ts";
 import { type BootstrapEntries, parseBootstrap } from "./bootstrap-yaml.ts";
+import {
+  CREDENTIAL_CHOICE_EXPECTS,
+  CREDENTIAL_CHOICE_PATTERN,
+  type CredentialChoice,
+  parseCredentialChoice,
+} from "./credential-choice.ts";
 import { convict } from "./formats.ts";
 import { settingsSchema } from "./schema.ts";
 import { problemsOf } from "./validate.ts";
@@ -21,6 +27,9 @@ export interface Bootstrap {
   /** Buckets that may be written to; undefined: any. */
   readonly allowedBuckets: readonly string[] | undefined;
   readonly stateDirectory: string;
+  readonly credentials: CredentialChoice;
+  /** Whether instance metadata may be asked without a token. */
+  readonly allowImdsV1: boolean;
   /** Role to assume with the host's own credentials; undefined: use those as they are. */
   readonly roleArn: string | undefined;
   /** Whether the parameter `on-conflict` may be `overwrite`. */
@@ -109,6 +118,22 @@ const bootstrapSchema = {
     pattern: /^[^\0]*$/,
     expects: "must be a path",
   },
+  credentials: {
+    doc: "Where AWS credentials come from. `auto`: the first that this host has of environment, profile, web identity, container and instance profile, in the order of the AWS SDKs. A choice of one of them tries no other: `environment`, `profile` (`AWS_PROFILE`, else `default`), `profile:NAME`, `shared-file:/PATH` (a credentials file that another program keeps fresh), `ssm-hybrid` (that of amazon-ssm-agent, `/root/.aws/credentials`), `process:COMMAND` (as `credential_process`, for IAM Roles Anywhere; at most 30 s), `web-identity`, `container` (ECS, EKS Pod Identity) or `instance-profile`.",
+    format: "text",
+    default: "auto",
+    env: "S3_OFFLOAD_CREDENTIALS",
+    pattern: CREDENTIAL_CHOICE_PATTERN,
+    expects: CREDENTIAL_CHOICE_EXPECTS,
+    // A refusal does not repeat it: somebody may have put a key there.
+    sensitive: true,
+  },
+  allowImdsV1: {
+    doc: "Whether instance metadata may be asked without a token (IMDSv1) where it gives none: `true` or `false`.",
+    format: ["true", "false"],
+    default: "false",
+    env: "S3_OFFLOAD_ALLOW_IMDS_V1",
+  },
   roleArn: {
     doc: "Role to assume with the host's own credentials.",
     format: "text",
@@ -141,6 +166,8 @@ interface BootstrapValues {
   allowedRoots: string[];
   allowedBuckets: string[];
   stateDirectory: string;
+  credentials: string;
+  allowImdsV1: "true" | "false";
   roleArn: string;
   allowOverwrite: "true" | "false";
   minAgeFloor: number;
@@ -197,6 +224,8 @@ export function readBootstrap(options: {
     allowedRoots: read.allowedRoots,
     allowedBuckets: read.allowedBuckets.includes("*") ? undefined : read.allowedBuckets,
     stateDirectory: read.stateDirectory || stateDirectoryOf(options.env),
+    credentials: parseCredentialChoice(read.credentials),
+    allowImdsV1: read.allowImdsV1 === "true",
     roleArn: read.roleArn === "" ? undefined : read.roleArn,
     allowOverwrite: read.allowOverwrite === "true",
     minAgeFloorMs: read.minAgeFloor,

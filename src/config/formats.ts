@@ -193,7 +193,6 @@ function directoryProblem(path: string): string | undefined {
   if (/\p{Cc}/u.test(path)) return "must not contain control characters";
   if (path.startsWith("~")) return "must be the path itself: ~ stands for nothing here";
   if (/[${}]/.test(path)) return "must be the path itself: there are no variables in it";
-  if (/(^|\/)\.\.(\/|$)/.test(path)) return "must not contain the segment `..`";
   if (Buffer.byteLength(path) > PATH_BYTES_MAX) return `must be at most ${PATH_BYTES_MAX} bytes`;
   return undefined;
 }

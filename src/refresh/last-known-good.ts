@@ -48,7 +48,7 @@ export class LastKnownGoodFile {
 
   /** Keeps a configuration; a disk in trouble is borne, and `problem` tells of it. */
   async keep(good: LastKnownGood): Promise<void> {
-    await this.#file.rewrite(toRecords(good, this.#owner)).catch(() => undefined);
+    await this.#file.rewrite(() => toRecords(good, this.#owner)).catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -61,6 +61,15 @@ const ROWS: readonly Row[] = [
     "abc:",
   ),
   row("stateDirectory", "STATE_DIRECTORY", "stateDirectory", ["/s", "/s"], ["/t", "/t"], "\0"),
+  row(
+    "credentials",
+    "CREDENTIALS",
+    "credentials",
+    ["profile:a", { kind: "profile", name: "a" }],
+    ["ssm-hybrid", { kind: "shared-file", path: "/root/.aws/credentials" }],
+    "sso",
+  ),
+  row("allowImdsV1", "ALLOW_IMDS_V1", "allowImdsV1", ["true", true], ["false", false], "1"),
   row("roleArn", "ROLE_ARN", "roleArn", [ROLE, ROLE], [`${ROLE}2`, `${ROLE}2`], "agent"),
   row(
     "allowOverwrite",
@@ -183,6 +192,11 @@ describe("readBootstrap from a file and variables", () => {
 
   it("refuses a floor that no min-age could reach", () => {
     expect(refusal("minAgeFloor: 31d\n").message).to.include("minAgeFloor must be at most 30d");
+  });
+
+  it("does not repeat what stands where a choice of credentials should", () => {
+    const { message } = refusal("fleet: web\ncredentials: AKIA:wJalrXUtnFEMI\n");
+    expect(message).to.include("credentials must be auto,").and.not.include("wJalrXUtnFEMI");
   });
 
   it("takes any bucket where a star is among the allowed ones", () => {

@@ -19,6 +19,8 @@ const bootstrap: Bootstrap = {
   allowedRoots: ["/data"],
   allowedBuckets: undefined,
   stateDirectory: "/state",
+  credentials: { kind: "auto" },
+  allowImdsV1: false,
   roleArn: undefined,
   allowOverwrite: false,
   minAgeFloorMs: 30_000,

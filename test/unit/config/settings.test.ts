@@ -22,6 +22,8 @@ const BOOTSTRAP: Bootstrap = {
   allowedRoots: ["/data"],
   allowedBuckets: undefined,
   stateDirectory: "/state",
+  credentials: { kind: "auto" },
+  allowImdsV1: false,
   roleArn: undefined,
   allowOverwrite: true,
   minAgeFloorMs: 0,
