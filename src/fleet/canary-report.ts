@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { hasher, percentOf } from "./affected.ts";
+import { HEARTBEAT_WINDOW_MS } from "./hosts/heartbeat-query.ts";
 import { resolveAs } from "./judge.ts";
 import { CANARY, keyOf } from "./keys.ts";
 import type { LiveHost } from "./live-hosts.ts";
@@ -44,6 +45,9 @@ export interface CanaryReport {
 /** So much of the cohort must have the new configuration; some hosts are always down. */
 const NEW_SHARE_MIN = 0.95;
 
+/** Each host sends a heartbeat in each slot of so long. */
+const HEARTBEAT_SLOT_MS = 300_000;
+
 /** Of the reading of a change: settling, and the jitter of a poll (design of the refresh). */
 const SETTLE_MS = 30_000;
 const POLL_JITTER = 1.1;
@@ -60,7 +64,7 @@ export function reportCanary(state: FleetState, live: readonly LiveHost[]): Cana
   const hosts = cohort.map((one): CanaryHost => {
     const expected = hashOf(one.host, "canary");
     const config = state.hosts.has(one.host) ? configOf(state, one.host) : shared;
-    const takenAt = one.configSince ?? takenBy(state, since, config);
+    const takenAt = takenAtOf(one, takenBy(state, since, config));
     return {
       host: one.host,
       progress: progressOf(one, expected),
@@ -127,6 +131,17 @@ function isSweptTwice(
     const first = nextRun(schedule, takenAt, fraction);
     return nextRun(schedule, first, fraction) <= lastSweepAt;
   });
+}
+
+/**
+ * When a host has taken the change, as far as its heartbeats tell. What was so all the time that is
+ * looked at was so before, too: since when hosts that are well have it. Otherwise routes that are
+ * swept only a few times a day would never be seen swept twice.
+ */
+function takenAtOf({ configSince, heartbeatAt }: LiveHost, takenByAt: number): number {
+  if (configSince === undefined) return takenByAt;
+  const isOlder = configSince <= heartbeatAt - HEARTBEAT_WINDOW_MS + 2 * HEARTBEAT_SLOT_MS;
+  return isOlder ? Math.min(configSince, takenByAt) : configSince;
 }
 
 /** When the last of the hosts that are well has taken the change. */

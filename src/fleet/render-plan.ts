@@ -1,7 +1,7 @@
 import { type Palette, quoted } from "../lib/palette.ts";
+import { formatDuration } from "../lib/units.ts";
 import { type Change, countChanges } from "./difference.ts";
 import { type FleetPlan, isDue, pathText } from "./plan.ts";
-import { durationText } from "./release.ts";
 
 /** So many names of hosts or parameters are told; there may be thousands. */
 const TOLD_MAX = 10;
@@ -78,6 +78,6 @@ function* effectOf({ host, hosts, spreadMs, changes }: FleetPlan): Generator<str
     const more = own.length > TOLD_MAX ? ` and ${own.length - TOLD_MAX} more` : "";
     yield `Hosts with parameters of their own among them: ${told}${more}.`;
   }
-  const within = spreadMs === null ? "its refresh interval" : durationText(spreadMs);
+  const within = spreadMs === null ? "its refresh interval" : formatDuration(spreadMs);
   yield `After its next poll, each host reads it at its own place within ${within}.`;
 }

@@ -21,6 +21,8 @@ export interface ChangeOptions {
   readonly message?: string;
 }
 
+const REMARK_CHARACTERS_MAX = 200;
+
 /** A bar is so many characters wide. */
 const BAR_WIDTH = 30;
 
@@ -84,13 +86,17 @@ function countText(count: number, what: string): string {
 function releaseTexts(plan: FleetPlan, { context, patience }: FleetSession): ReleaseTexts {
   const record = {
     id: makeReleaseId(patience.clock.now()),
-    by: operatorOf(context),
-    // SSM takes two braces for a reference of its own.
-    note: plan.note?.replaceAll("{{", "{ {") ?? undefined,
+    by: shortened(operatorOf(context)),
+    note: plan.note === null ? undefined : shortened(plan.note),
     spreadMs: plan.spreadMs,
     leaves: new Map(Object.entries(plan.leaves)),
   };
   return writeRelease(record, (index) => plan.seen[partName(index, plan.place)]);
+}
+
+/** A remark leaves room for the values; and SSM takes two braces for a reference of its own. */
+function shortened(text: string): string {
+  return text.replace(/\{(?=\{)/g, "{ ").slice(0, REMARK_CHARACTERS_MAX);
 }
 
 async function isConfirmed({ context, patience }: FleetSession): Promise<boolean> {
@@ -141,7 +147,9 @@ function tellFailure(
   const { written, removed, left } = applied;
   const error = explained(failure, session);
   const list = (names: readonly string[]) => (names.length === 0 ? "nothing" : names.join(", "));
-  const hint = error instanceof AgentError ? error.hint : "It was stopped.";
+  const isRace = error instanceof AgentError && error.exitCode === ExitCode.failed;
+  const again = isRace ? "" : "Run the same command again: it finishes what is left.";
+  const hint = `${error instanceof AgentError ? `${error.hint} ` : ""}${again}`.trim();
   const lines = [
     `It ended in the middle: ${messageOf(error)}`,
     `Written: ${list(written.map(({ name, version }) => `${name} (version ${version})`))}.`,
@@ -150,7 +158,7 @@ function tellFailure(
     left.includes(plan.revision.name)
       ? "The revision was not written: hosts that follow it take the rest with the next release, or within about 6 hours; a host that starts takes what is there."
       : "The revision was written as well.",
-    `way out: ${hint} Then run the same command again: it finishes what is left.`,
+    `way out: ${hint}`,
   ];
   session.context.stderr.write(`${lines.map(printable).join("\n")}\n`);
   // A bug is told as one, after what it has left behind.

@@ -24,6 +24,11 @@ const RESOURCES = ["paths", "below", "logs", "any"] as const;
 type Action = readonly [action: string, on: (typeof RESOURCES)[number]];
 
 const READ: readonly Action[] = [["ssm:GetParametersByPath", "paths"]];
+const HEARTBEATS: readonly Action[] = [
+  ["logs:StartQuery", "logs"],
+  ["logs:GetQueryResults", "any"],
+  ["logs:StopQuery", "any"],
+];
 const HISTORY: readonly Action[] = [["ssm:GetParameterHistory", "below"]];
 const WRITE: readonly Action[] = [
   ...READ,
@@ -34,28 +39,21 @@ const WRITE: readonly Action[] = [
 ];
 
 const ACTIONS: Readonly<Record<FleetCommand, readonly Action[]>> = {
-  pull: READ,
-  plan: READ,
-  apply: WRITE,
-  "canary status": READ,
-  "canary promote": WRITE,
-  "canary abort": WRITE,
+  pull: [...READ, ...HEARTBEATS],
+  plan: [...READ, ...HEARTBEATS],
+  apply: [...WRITE, ...HEARTBEATS],
+  "canary status": [...READ, ...HEARTBEATS],
+  "canary promote": [...WRITE, ...HEARTBEATS],
+  "canary abort": [...WRITE, ...HEARTBEATS],
   history: HISTORY,
   hosts: [
-    ["logs:StartQuery", "logs"],
-    ["logs:GetQueryResults", "any"],
-    ["logs:StopQuery", "any"],
+    ...HEARTBEATS,
     ...READ,
     ["ec2:DescribeInstances", "any"],
     ["ssm:DescribeInstanceInformation", "any"],
   ],
-  logs: [
-    ["logs:GetLogEvents", "logs"],
-    ["logs:StartQuery", "logs"],
-    ["logs:GetQueryResults", "any"],
-    ["logs:StopQuery", "any"],
-  ],
-  rollback: WRITE,
+  logs: [["logs:GetLogEvents", "logs"], ...HEARTBEATS],
+  rollback: [...WRITE, ...HEARTBEATS],
   "host show": READ,
   "host set": WRITE,
   "host unset": WRITE,

@@ -4,6 +4,7 @@ import { trialTarget } from "../../fleet/canary-trial.ts";
 import type { Target } from "../../fleet/difference.ts";
 import { type FleetFile, parseFleetFile } from "../../fleet/fleet-file.ts";
 import { CANARY, readKey } from "../../fleet/keys.ts";
+import type { LiveHost } from "../../fleet/live-hosts.ts";
 import { type FleetPlan, hasCanary, hostsOfReleases, planFleet } from "../../fleet/plan.ts";
 import { isSavedPlan, readPlan } from "../../fleet/plan-file.ts";
 import { type FleetState, leavesOf, readFleet, releaseOf } from "../../fleet/read-fleet.ts";
@@ -18,6 +19,9 @@ export interface FilePlanOptions {
   readonly canary?: string;
   readonly message?: string;
 }
+
+/** So many hosts are named in a warning. */
+const NAMED_MAX = 10;
 
 /** A file that was named on the command line: what a fleet should be, or a plan that was saved. */
 export type Named =
@@ -64,7 +68,7 @@ export async function planFile(
       ...common,
       target: wholeTarget(state, file, hosts, options.prune === true),
       isWhole: true,
-      warnings: underWay(state, file),
+      warnings: [...underWay(state, file), ...silentHosts(file, live)],
     });
   }
   if (options.prune === true) {
@@ -109,6 +113,20 @@ function underWay(state: FleetState, { values }: FleetFile): readonly string[] {
   return [
     "A canary is under way, and the file says nothing of it: promote or abort it first (`fleet canary status`).",
   ];
+}
+
+/** A host that is named and is not there may be a slip of the finger. */
+function silentHosts(
+  { hosts }: FleetFile,
+  live: readonly LiveHost[] | undefined,
+): readonly string[] {
+  if (live === undefined) return [];
+  const ids = new Set(live.map(({ host }) => host));
+  const silent = hosts.filter((host) => !ids.has(host));
+  if (silent.length === 0) return [];
+  const told = silent.slice(0, NAMED_MAX).join(", ");
+  const more = silent.length > NAMED_MAX ? ` and ${silent.length - NAMED_MAX} more` : "";
+  return [`Hosts of the file that send no heartbeats for this fleet: ${told}${more}.`];
 }
 
 /** The values of a trial come from the lines of the fleet's own. */

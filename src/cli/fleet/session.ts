@@ -162,14 +162,17 @@ export async function withPermissions<T>(
 }
 
 /** The error, or one whose hint names all IAM actions of the command. */
-export function explained(error: unknown, { command, place, access, host }: FleetSession): unknown {
+export function explained(error: unknown, session: FleetSession): unknown {
   if (!(error instanceof ServiceError) || error.deniedAction === undefined) return error;
-  const permissions = permissionsText(command, { place, host, region: access.region });
   return new AgentError(error.message, {
     exitCode: ExitCode.unreachable,
-    hint: `Allow ${error.deniedAction} to your own credentials. ${permissions}`,
+    hint: `Allow ${error.deniedAction} to your own credentials. ${permissionsOf(session)}`,
     cause: error,
   });
+}
+
+function permissionsOf({ command, place, access, host }: FleetSession): string {
+  return permissionsText(command, { place, host, region: access.region });
 }
 
 /** The live hosts; undefined: they could not be asked, which is told and stops nobody. */
@@ -182,7 +185,8 @@ export async function askLiveHosts(
     return await access.heartbeats.liveHosts(place.fleet, patience.signal);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
-    context.stderr.write(`The heartbeats cannot be read: ${messageOf(error)}\n`);
+    const permissions = error.deniedAction === undefined ? "" : ` ${permissionsOf(session)}`;
+    context.stderr.write(`The heartbeats cannot be read: ${messageOf(error)}${permissions}\n`);
     return undefined;
   }
 }

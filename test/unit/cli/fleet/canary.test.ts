@@ -168,6 +168,25 @@ describe("a canary", () => {
     expect((await desk.run(["canary", "status"])).exitCode).to.equal(0);
   });
 
+  it("of routes that are swept a few times a day is ready after two sweeps, however long ago", async () => {
+    await using desk = await makeDesk({ bucket: "my-bucket", schedule: "rate(6 hours)" });
+    await desk.write("web.yaml", `${FILE}  schedule: rate(6 hours)\n`);
+    await desk.run(["apply", "web.yaml", "--canary", "50", "-y"]);
+    const beganAt = desk.ssm.clock.now();
+    const statusAfter = async (hours: number) => {
+      const heartbeatAt = beganAt + hours * HOURS_MS;
+      desk.live = wellHosts(desk, {
+        heartbeatAt,
+        // The first heartbeat of those that are read has it already.
+        configSince: heartbeatAt - 2 * HOURS_MS + 250_000,
+        lastSweepAt: heartbeatAt - 300_000,
+      });
+      return (await desk.run(["canary", "status"])).exitCode;
+    };
+    expect(await statusAfter(5)).to.equal(1);
+    expect(await statusAfter(13)).to.equal(0);
+  });
+
   it("is judged with what hosts have of their own", async () => {
     await using desk = await makeTrial();
     const [first = ""] = canaries;

@@ -233,7 +233,7 @@ describe("fleet pull, plan and apply", () => {
     const { stdout } = await desk.run(["plan", "web.yaml"]);
     expect(stdout).to.include("Hosts: 12000 of 12000 live hosts get another configuration.\n");
     // 2 pages for 20,000 hosts at 10 requests a second.
-    expect(stdout).to.include("at its own place within 4000s.\n");
+    expect(stdout).to.include("at its own place within 1h 6m.\n");
     expect(stdout).to.include(
       "Warning: refresh-interval is 10m, too short for 20000 hosts: set it to 34m,",
     );
@@ -258,6 +258,15 @@ describe("fleet pull, plan and apply", () => {
       expect(JSON.parse(revision?.value ?? "").spread).to.equal(spread);
     });
   }
+
+  it("a host of the file that is not there is told, as it may be mistyped", async () => {
+    await using desk = await makeDesk();
+    await desk.write("web.yaml", `${FILE}hosts: {i-1: {}, i-2: {}}\n`);
+    expect((await desk.run(["plan", "web.yaml"])).stdout).not.to.include("no heartbeats");
+    desk.live = [liveHost("i-1")];
+    const { stdout } = await desk.run(["plan", "web.yaml"]);
+    expect(stdout).to.include("Hosts of the file that send no heartbeats for this fleet: i-2.\n");
+  });
 
   it("a host that the file names no more goes with --prune, if a release gave it its parameters", async () => {
     await using desk = await makeDesk();
@@ -330,8 +339,8 @@ describe("fleet pull, plan and apply", () => {
     desk.ssm.denied.add("ssm:GetParametersByPath");
     const read = await desk.run(["plan", "web.yaml"]);
     expect(read.exitCode).to.equal(3);
-    expect(read.thrown?.hint).to.equal(
-      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/releases/web.",
+    expect(read.thrown?.hint).to.include(
+      "Allow ssm:GetParametersByPath to your own credentials. `fleet plan` takes ssm:GetParametersByPath on arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/fleets/web, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/hosts, arn:aws:ssm:eu-central-1:*:parameter/s3-offload-agent/releases/web; logs:StartQuery on arn:aws:logs:eu-central-1:*:log-group:/s3-offload-agent/web*; ",
     );
     desk.ssm.denied.clear();
     desk.ssm.denied.add("ssm:PutParameter");
@@ -358,6 +367,15 @@ describe("fleet pull, plan and apply", () => {
     await desk.write("web.yaml", FILE);
     const { stdout } = await desk.run(["plan", "web.yaml"]);
     expect(stdout).not.to.include("\u001b");
+  });
+
+  it("a release takes any remark, as far as there is room for it", async () => {
+    await using desk = await makeDesk();
+    await desk.write("web.yaml", FILE);
+    const remark = `{{{why}}} ${"语".repeat(5_000)}`;
+    expect((await desk.run(["apply", "web.yaml", "-y", "-m", remark])).exitCode).to.equal(0);
+    const { releases } = JSON.parse((await desk.run(["history", "--json"])).stdout);
+    expect(releases[0].note).to.match(/^\{ \{ \{why\}\}\} 语+$/);
   });
 
   it("a fleet that the file does not name, or none, is refused", async () => {
