@@ -1,6 +1,6 @@
-import { makeClients } from "../aws/clients.ts";
 import { makeLogReader } from "../aws/log-reader.ts";
 import { makeLogQueries } from "../aws/logs-insights.ts";
+import { makeOperatorClients } from "../aws/operator-clients.ts";
 import { makeParameterSource } from "../aws/ssm.ts";
 import { makeParameterHistory, makeParameterWriter } from "../aws/ssm-write.ts";
 import type { ParameterSource } from "../config/parameters.ts";
@@ -52,8 +52,8 @@ export async function openFleetAccess(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }): Promise<FleetAccess> {
-  const { region, parameterRoot, env, clock } = options;
-  const clients = await makeClients({ region, env, roleArn: undefined, hostId: "operator" });
+  const { region, parameterRoot, clock } = options;
+  const clients = await makeOperatorClients(region);
   const queries = makeLogQueries(clients.logs, { clock, random: Math.random });
   return {
     region: await clients.ssm.config.region(),
