@@ -49,14 +49,13 @@ export interface FleetLogs {
 export async function openFleetAccess(options: {
   readonly region: string | undefined;
   readonly parameterRoot: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }): Promise<FleetAccess> {
-  const { region, parameterRoot, clock } = options;
-  const clients = await makeOperatorClients(region);
+  const { parameterRoot, clock } = options;
+  const clients = await makeOperatorClients(options.region);
   const queries = makeLogQueries(clients.logs, { clock, random: Math.random });
   return {
-    region: await clients.ssm.config.region(),
+    region: clients.region,
     source: makeParameterSource(clients.ssm, clock),
     writer: makeParameterWriter(clients.ssm),
     history: makeParameterHistory(clients.ssm),

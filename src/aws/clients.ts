@@ -99,8 +99,7 @@ function renewing(credentials: Credentials) {
     };
 }
 
-/** @throws AgentError (exit code 2) if no region is to be found */
-export async function assertRegion(client: SSMClient): Promise<void> {
+async function assertRegion(client: SSMClient): Promise<void> {
   try {
     await client.config.region();
   } catch (error) {

@@ -47,7 +47,6 @@ export interface FleetSession extends AsyncDisposable {
 export type OpenAccess = (options: {
   readonly region: string | undefined;
   readonly parameterRoot: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }) => Promise<FleetAccess>;
 
@@ -83,7 +82,6 @@ export async function openSession(
   const access = await open({
     region,
     parameterRoot: place.parameterRoot,
-    env: context.env,
     clock: systemClock,
   });
   return {
