@@ -11,7 +11,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { placeOf } from "../config/merge.ts";
-import { isSettingName, SETTING_NAMES } from "../config/schema.ts";
+import { isSettingName, SETTING_NAMES, type SettingName } from "../config/schema.ts";
 import { NAME_EXPECTS, NAME_PATTERN } from "../host/names.ts";
 import { configurationError } from "../lib/errors.ts";
 import { nearest } from "../lib/nearest.ts";
@@ -122,7 +122,7 @@ class Reader {
   }
 
   /** The text of a list; undefined: it is none, which has been told. */
-  list(entry: Entry): string | undefined {
+  list(setting: SettingName, entry: Entry): string | undefined {
     const found = this.#resolve(entry.value);
     if (!isSeq(found)) return this.text(entry);
     const parts = found.items.map((item) => {
@@ -130,7 +130,7 @@ class Reader {
       return isScalar(part) && typeof part.value === "string" ? part.value : "";
     });
     const isWhole = parts.every((part) => part !== "" && part !== "none");
-    const text = isWhole ? textOfList(parts) : undefined;
+    const text = isWhole ? textOfList(setting, parts) : undefined;
     if (text === undefined) {
       this.refuse(
         entry.at,
@@ -237,7 +237,7 @@ function readSetting(
     reader.refuse(at, `${name}: ${"reason" in place ? place.reason : "is of the fleet"}`);
     return;
   }
-  const text = isListSetting(name) ? reader.list(entry) : reader.text(entry);
+  const text = isListSetting(name) ? reader.list(name, entry) : reader.text(entry);
   reader.set(`${prefix}${route}${name}`, at, text);
 }
 

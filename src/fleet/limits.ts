@@ -58,7 +58,7 @@ function valueProblem(key: string, type: string, value: string): string | undefi
   if (value.includes("{{")) return "has {{ in it, which SSM takes for a reference of its own";
   const setting = settingOf(key);
   const isList = type === "StringList" && setting !== undefined && isListSetting(setting);
-  if (isList && !fitsStringList(value)) {
+  if (isList && !fitsStringList(setting, value)) {
     return "is a StringList in SSM, whose parts take no comma, not even in braces: remove the parameter first, and it becomes a String";
   }
   return undefined;

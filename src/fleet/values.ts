@@ -1,4 +1,4 @@
-import { splitList } from "../config/formats.ts";
+import { splitGlobs } from "../config/globs.ts";
 import { placeOf } from "../config/merge.ts";
 import { type SettingName, settingsSchema } from "../config/schema.ts";
 import { readKey } from "./keys.ts";
@@ -21,7 +21,7 @@ export function settingOf(key: string): SettingName | undefined {
 export function listOf(key: string, text: string): readonly string[] | undefined {
   const setting = settingOf(key);
   if (setting === undefined || !isListSetting(setting) || text.trim() === "none") return undefined;
-  const list = splitList(text);
+  const list = splitValue(setting, text);
   return list.every((part) => part !== "") ? list : undefined;
 }
 
@@ -29,10 +29,10 @@ export function listOf(key: string, text: string): readonly string[] | undefined
  * The text that the Parameter Store holds for a list.
  * @returns undefined if a part of it would be read as several
  */
-export function textOfList(list: readonly string[]): string | undefined {
+export function textOfList(setting: SettingName, list: readonly string[]): string | undefined {
   if (list.length === 0) return "none";
   const text = list.join(",");
-  const read = splitList(text);
+  const read = splitValue(setting, text);
   return read.length === list.length && read.every((part, index) => part === list[index])
     ? text
     : undefined;
@@ -45,7 +45,12 @@ export function isSameValue(key: string, one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.join(",") === b.join(",");
 }
 
-/** What SSM's own StringList takes for one part more than the setting does. */
-export function fitsStringList(text: string): boolean {
-  return splitList(text).length === text.split(",").length;
+/** Whether SSM's own StringList, which knows no braces, has the same parts as the setting. */
+export function fitsStringList(setting: SettingName, text: string): boolean {
+  return splitValue(setting, text).length === text.split(",").length;
+}
+
+function splitValue(setting: SettingName, text: string): readonly string[] {
+  if (settingsSchema[setting].format === "globs") return splitGlobs(text);
+  return text.split(",").map((part) => part.trim());
 }

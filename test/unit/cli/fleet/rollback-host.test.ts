@@ -112,7 +112,7 @@ describe("fleet host", () => {
 
   for (const [items, told] of [
     [["set", "concurency=3"], "concurency is not known: did you mean concurrency?"],
-    [["set", "concurrency=999"], "must be at most 256: value was 999 (host i-1)"],
+    [["set", "concurrency=999"], 'must be at most 256: value was "999" (host i-1)'],
     [["set", "canary/percent=3"], "means nothing below a host"],
     [["set", "revision=3"], "revision is written by these commands."],
     [["set", "prefix"], "prefix is no LEAF=VALUE."],
