@@ -14,8 +14,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The commands of a section of the README, word for word. */
 async function commandsOf(section: string): Promise<string> {
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const [, part = ""] = new RegExp(`\n## ${section}\n([^]*?)\n## `).exec(readme) ?? [];
-  const blocks = [...part.matchAll(/^( *)```sh\n([^]*?)^ *```$/gm)];
+  const [, part = ""] = new RegExp(`\n## ${section}\n([\\s\\S]*?)\n## `).exec(readme) ?? [];
+  const blocks = [...part.matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)];
   return blocks
     .map(([, indent = "", block = ""]) => block.replace(new RegExp(`^${indent}`, "gm"), ""))
     .join("\n");
@@ -49,7 +49,9 @@ describe("the README", () => {
       cwd: folder.path,
       env: { ...aws.environment(), HOME: folder.path, PATH: `${bin}:${process.env["PATH"]}` },
     });
-    child.stdin.end(await commandsOf("A fleet in five minutes"));
+    const commands = await commandsOf("A fleet in five minutes");
+    expect(commands).to.include("fleet apply");
+    child.stdin.end(`${commands}\ns3-offload-agent fleet pull --fleet web`);
     const [stdout, stderr, [exitCode]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
@@ -63,6 +65,6 @@ describe("the README", () => {
     expect(keys[0]).to.match(/^web\/web-1\/\d{4}\/\d\d\/\d\d\/hello\.txt$/);
     // The rollback is a release of its own, and the schedule is what it was.
     expect(said).to.include("less often");
-    expect(await operator.readParameter("schedule")).to.equal("rate(5 minutes)");
+    expect(stdout.slice(stdout.lastIndexOf("settings:"))).to.include("rate(5 minutes)");
   });
 });
