@@ -1,0 +1,64 @@
+import { unreachable, WrongRequest } from "./model-failure.ts";
+import { RateMeter } from "./rate-meter.ts";
+import { TokenBucket } from "./token-bucket.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+/**
+ * PutLogEvents requests a second of an account in the largest regions, as AWS documented it when it
+ * was lower than today; the smaller regions had PUT_PER_SECOND_SMALL.
+ */
+export const PUT_PER_SECOND = 1_500;
+export const PUT_PER_SECOND_SMALL = 800;
+/** CreateLogStream requests a second of an account. */
+export const CREATE_PER_SECOND = 50;
+
+/** CloudWatch Logs: streams must exist, and both calls are throttled. */
+export class LogModel {
+  readonly puts: RateMeter;
+  readonly throttledPuts: RateMeter;
+  readonly creates: RateMeter;
+  readonly throttledCreates: RateMeter;
+  readonly #time: VirtualTime;
+  readonly #streams = new Set<string>();
+  readonly #putBucket: TokenBucket;
+  readonly #createBucket: TokenBucket;
+
+  constructor(time: VirtualTime, putPerSecond = PUT_PER_SECOND) {
+    this.#time = time;
+    const now = time.now();
+    this.puts = new RateMeter(now);
+    this.throttledPuts = new RateMeter(now);
+    this.creates = new RateMeter(now);
+    this.throttledCreates = new RateMeter(now);
+    this.#putBucket = new TokenBucket(putPerSecond, now);
+    this.#createBucket = new TokenBucket(CREATE_PER_SECOND, now);
+  }
+
+  /** A stream of long ago: beside the limits. */
+  addStream(name: string): void {
+    this.#streams.add(name);
+  }
+
+  /** PutLogEvents of one batch. @throws AgentError (exit code 3) when throttled */
+  put(stream: string): void {
+    const now = this.#time.now();
+    this.puts.count(now);
+    if (!this.#putBucket.take(now)) {
+      this.throttledPuts.count(now);
+      throw unreachable("ThrottlingException");
+    }
+    if (!this.#streams.has(stream)) throw new WrongRequest(`there is no stream ${stream}`);
+  }
+
+  /** CreateLogStream. @throws AgentError (exit code 3) when throttled */
+  create(stream: string): void {
+    const now = this.#time.now();
+    this.creates.count(now);
+    if (!this.#createBucket.take(now)) {
+      this.throttledCreates.count(now);
+      throw unreachable("ThrottlingException");
+    }
+    this.#streams.add(stream);
+  }
+}
