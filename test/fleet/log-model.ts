@@ -1,4 +1,4 @@
-import { unreachable, WrongRequest } from "./model-failure.ts";
+import type { BatchAnswer } from "../../src/logs/log-destination.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -12,6 +12,8 @@ export const PUT_PER_SECOND = 1_500;
 export const PUT_PER_SECOND_SMALL = 800;
 /** CreateLogStream requests a second of an account. */
 export const CREATE_PER_SECOND = 50;
+
+const THROTTLED = { code: "ThrottlingException", message: "Rate exceeded" } as const;
 
 /** CloudWatch Logs: streams must exist, and both calls are throttled. */
 export class LogModel {
@@ -40,25 +42,26 @@ export class LogModel {
     this.#streams.add(name);
   }
 
-  /** PutLogEvents of one batch. @throws AgentError (exit code 3) when throttled */
-  put(stream: string): void {
+  /** PutLogEvents of one batch. */
+  put(stream: string): BatchAnswer {
     const now = this.#time.now();
     this.puts.count(now);
     if (!this.#putBucket.take(now)) {
       this.throttledPuts.count(now);
-      throw unreachable("ThrottlingException");
+      return { kind: "failed", ...THROTTLED };
     }
-    if (!this.#streams.has(stream)) throw new WrongRequest(`there is no stream ${stream}`);
+    return this.#streams.has(stream) ? { kind: "accepted", rejected: 0 } : { kind: "missing" };
   }
 
-  /** CreateLogStream. @throws AgentError (exit code 3) when throttled */
-  create(stream: string): void {
+  /** CreateLogStream. @returns undefined, or why not */
+  create(stream: string): typeof THROTTLED | undefined {
     const now = this.#time.now();
     this.creates.count(now);
     if (!this.#createBucket.take(now)) {
       this.throttledCreates.count(now);
-      throw unreachable("ThrottlingException");
+      return THROTTLED;
     }
     this.#streams.add(stream);
+    return undefined;
   }
 }

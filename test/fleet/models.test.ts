@@ -124,11 +124,14 @@ describe("the models of CloudWatch Logs and S3", () => {
     const time = new VirtualTime(START);
     const logs = new LogModel(time);
     logs.addStream("h1");
-    expect(served(3_000, () => logs.put("h1"))).to.equal(1_500);
-    expect(served(90, () => logs.create("h2"))).to.equal(50);
+    expect(served(3_000, () => logs.put("h1").kind === "accepted")).to.equal(1_500);
+    expect(served(90, () => logs.create("h2") === undefined)).to.equal(50);
     await time.runUntil(START + 1_000);
-    logs.put("h2");
-    expect(() => logs.put("h3")).to.throw(WrongRequest);
+    expect(logs.put("h2").kind).to.equal("accepted");
+    expect(logs.put("h3").kind).to.equal("missing");
+    const until = START + 2_000;
+    expect(logs.throttledPuts.between(START, until).total).to.equal(1_500);
+    expect(logs.throttledCreates.between(START, until).total).to.equal(40);
   });
 
   it("takes 3,500 PutObject a second", () => {
