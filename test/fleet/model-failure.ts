@@ -1,9 +1,12 @@
-import { AgentError, ExitCode } from "../../src/lib/errors.ts";
+import { ServiceError } from "../../src/lib/errors.ts";
 
-/** What the agent makes of an answer that is none: see src/aws/errors.ts. */
-export function unreachable(code: string): AgentError {
-  return new AgentError(`The service answered ${code}.`, {
-    exitCode: ExitCode.unreachable,
+/** What the agent makes of an answer that is none and that passes: see src/aws/errors.ts. */
+export function passingError(code: string): ServiceError {
+  return new ServiceError(`The service answered ${code}.`, {
+    code,
+    isPassing: true,
+    // Neither SSM nor CloudWatch Logs says how long it wants to be left alone.
+    retryAfterMs: undefined,
     hint: "It passes.",
   });
 }

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { AgentError, ExitCode } from "../../src/lib/errors.ts";
+import { ServiceError } from "../../src/lib/errors.ts";
 import { BucketModel } from "./bucket-model.ts";
 import { LogModel } from "./log-model.ts";
 import { WrongRequest } from "./model-failure.ts";
@@ -26,9 +26,8 @@ function served(count: number, call: () => unknown): number {
     try {
       if (call() !== false) answers += 1;
     } catch (error) {
-      expect(error).to.be.instanceOf(AgentError);
-      expect((error as AgentError).exitCode).to.equal(ExitCode.unreachable);
-      expect((error as AgentError).message).to.include("Throttling");
+      expect(error).to.be.instanceOf(ServiceError);
+      expect((error as ServiceError).code).to.equal("ThrottlingException");
     }
   }
   return answers;
@@ -69,6 +68,7 @@ describe("the model of the Parameter Store", () => {
     expect(() => store.readNames(names)).to.throw(WrongRequest);
     expect(() => store.readNames([])).to.throw(WrongRequest);
     expect(() => store.readNames(["/a/b", "/a/b"])).to.throw(WrongRequest);
+    expect(store.wrongRequests).to.have.length(3);
     const answer = store.readNames(["/root/hosts/no/revision", ...names.slice(0, 9)].toReversed());
     expect(answer.parameters.map(({ name }) => name)).to.deep.equal(names.slice(0, 9));
   });
@@ -112,8 +112,8 @@ describe("the model of the Parameter Store", () => {
   it("answers nothing while it is down, and takes values of 1 to 4096 bytes only", () => {
     const { store } = begin();
     store.setDown(true);
-    expect(() => store.readPage(PATH, undefined)).to.throw(AgentError, "503");
-    expect(() => store.put(`${PATH}/bucket`, "data")).to.throw(AgentError, "503");
+    expect(() => store.readPage(PATH, undefined)).to.throw(ServiceError, "503");
+    expect(() => store.put(`${PATH}/bucket`, "data")).to.throw(ServiceError, "503");
     expect(() => store.set(`${PATH}/bucket`, "")).to.throw(WrongRequest);
     expect(() => store.set(`${PATH}/bucket`, "ä".repeat(2_049))).to.throw(WrongRequest);
   });

@@ -1,4 +1,5 @@
-import { unreachable, WrongRequest } from "./model-failure.ts";
+import type { Parameter, ParameterPage } from "../../src/config/parameters.ts";
+import { passingError, WrongRequest } from "./model-failure.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -30,21 +31,7 @@ const NAMES_MAX = 10;
 const PAGE_MAX = 10;
 const VALUE_BYTES_MAX = 4_096;
 
-/** A parameter as the store holds it. */
-interface Stored {
-  readonly name: string;
-  readonly type: string;
-  readonly value: string;
-  readonly version: number;
-  /** Wall-clock milliseconds. */
-  readonly lastModifiedAt: number;
-}
-
-interface Answer {
-  readonly parameters: readonly Stored[];
-  /** The answer's Date header, which knows whole seconds only. */
-  readonly answeredAt: number;
-}
+type Answer = Omit<ParameterPage, "nextToken">;
 
 /**
  * The Parameter Store, as far as the agent sees it: it throttles at its limits, pages, answers with
@@ -55,8 +42,10 @@ export class ParameterStoreModel {
   readonly gets: RateMeter;
   readonly throttledGets: RateMeter;
   readonly failedGets: RateMeter;
+  /** Requests that the service would refuse as wrong; the agent must never send one. */
+  readonly wrongRequests: string[] = [];
   readonly #time: VirtualTime;
-  readonly #parameters = new Map<string, Stored>();
+  readonly #parameters = new Map<string, Parameter>();
   /** The names below each path, in order. */
   readonly #names = new Map<string, string[]>();
   readonly #getBucket: TokenBucket;
@@ -83,35 +72,36 @@ export class ParameterStoreModel {
     this.#isDown = isDown;
   }
 
-  /** GetParametersByPath, recursive. @throws AgentError (exit code 3), throttled or out of reach */
-  readPage(path: string, token: string | undefined): Answer & { nextToken: string | undefined } {
+  /** GetParametersByPath, recursive. @throws ServiceError, throttled or out of reach */
+  readPage(path: string, token: string | undefined): ParameterPage {
     this.#admitGet(this.#byPathBucket);
     const names = this.#names.get(path) ?? [];
-    const offset = token === undefined ? 0 : offsetOf(token, path);
-    const end = offset + PAGE_MAX;
+    const [, offset = "0", of = path] = /^(\d+):(.*)$/.exec(token ?? "") ?? [];
+    if (of !== path) this.#refuse(`the token ${token} is not one of ${path}`);
+    const end = Number(offset) + PAGE_MAX;
     return {
-      ...this.#answer(names.slice(offset, end)),
+      ...this.#answer(names.slice(Number(offset), end)),
       nextToken: end < names.length ? `${end}:${path}` : undefined,
     };
   }
 
-  /** GetParameters: those that exist, by name. @throws AgentError (exit code 3) */
+  /** GetParameters: those that exist, by name. @throws ServiceError */
   readNames(names: readonly string[]): Answer {
     this.#admitGet(this.#getBucket);
     const isWrong = names.length === 0 || names.length > NAMES_MAX;
     if (isWrong || new Set(names).size < names.length) {
-      throw new WrongRequest(`GetParameters takes 1 to ${NAMES_MAX} different names`);
+      this.#refuse(`GetParameters takes 1 to ${NAMES_MAX} different names`);
     }
     return this.#answer(names.filter((name) => this.#parameters.has(name)).toSorted());
   }
 
-  /** PutParameter with overwrite. @throws AgentError (exit code 3) */
+  /** PutParameter with overwrite. @throws ServiceError */
   put(name: string, value: string): void {
     this.#admitChange();
     this.set(name, value);
   }
 
-  /** DeleteParameter. @throws AgentError (exit code 3) */
+  /** DeleteParameter. @throws ServiceError */
   delete(name: string): void {
     this.#admitChange();
     this.#parameters.delete(name);
@@ -124,7 +114,7 @@ export class ParameterStoreModel {
   /** What was put long ago: beside the limits. */
   set(name: string, value: string): void {
     const isWrong = value === "" || Buffer.byteLength(value) > VALUE_BYTES_MAX;
-    if (isWrong) throw new WrongRequest(`a value has 1 to ${VALUE_BYTES_MAX} bytes`);
+    if (isWrong) this.#refuse(`a value has 1 to ${VALUE_BYTES_MAX} bytes`);
     const version = (this.#parameters.get(name)?.version ?? 0) + 1;
     const lastModifiedAt = this.#time.now();
     this.#parameters.set(name, { name, type: "String", value, version, lastModifiedAt });
@@ -132,6 +122,11 @@ export class ParameterStoreModel {
     for (const path of ancestorsOf(name)) {
       this.#names.set(path, [...(this.#names.get(path) ?? []), name].toSorted());
     }
+  }
+
+  /** Beside the limits. */
+  everythingBelow(path: string): readonly Parameter[] {
+    return this.#answer(this.#names.get(path) ?? []).parameters;
   }
 
   #answer(names: readonly string[]): Answer {
@@ -144,16 +139,21 @@ export class ParameterStoreModel {
     this.gets.count(now);
     if (this.#isDown) {
       this.failedGets.count(now);
-      throw unreachable("503");
+      throw passingError("503");
     }
     if (bucket.take(now)) return;
     this.throttledGets.count(now);
-    throw unreachable("ThrottlingException");
+    throw passingError("ThrottlingException");
+  }
+
+  #refuse(why: string): never {
+    this.wrongRequests.push(why);
+    throw new WrongRequest(why);
   }
 
   #admitChange(): void {
-    if (this.#isDown) throw unreachable("503");
-    if (!this.#putBucket.take(this.#time.now())) throw unreachable("ThrottlingException");
+    if (this.#isDown) throw passingError("503");
+    if (!this.#putBucket.take(this.#time.now())) throw passingError("ThrottlingException");
   }
 }
 
@@ -161,10 +161,4 @@ export class ParameterStoreModel {
 function ancestorsOf(name: string): string[] {
   const parts = name.split("/");
   return parts.slice(2).map((_, index) => parts.slice(0, index + 2).join("/"));
-}
-
-function offsetOf(token: string, path: string): number {
-  const [, offset = "", of = ""] = /^(\d+):(.*)$/.exec(token) ?? [];
-  if (of !== path) throw new WrongRequest(`the token ${token} is not one of ${path}`);
-  return Number(offset);
 }

@@ -19,6 +19,20 @@ describe("the virtual clock", () => {
     expect(heard).to.deep.equal(["0 0", "0 -5", "10 10", "10 10", "21 20.4", "30 30"]);
   });
 
+  it("lets time pass for the smallest sleep, and refuses to stand still for ever", async () => {
+    const { time, clock, heard, hear } = begin();
+    void clock.sleep(1e-9).then(() => hear("slept"));
+    await time.runUntil(START + 10);
+    expect(heard).to.deep.equal(["1 slept"]);
+    const stop = new AbortController();
+    void (async () => {
+      while (!stop.signal.aborted) await clock.sleep(0);
+    })();
+    const thrown = await time.runUntil(START + 20).catch((error: Error) => error.message);
+    stop.abort();
+    expect(thrown).to.equal("time stands still");
+  });
+
   it("stands still until everything that waits for promises and ticks alone has been done", async () => {
     const { time, clock, heard, hear } = begin();
     void clock.sleep(2).then(() => hear("later"));

@@ -33,7 +33,8 @@ export class VirtualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason);
-      const at = this.#time.momentOf(this.#time.now() + Math.max(0, ms));
+      // Rounded before the sum, in which a millionth of a millisecond would be lost.
+      const at = this.#time.now() + Math.ceil(Math.max(0, ms));
       const listener = signal && this.#listenTo(signal);
       this.#time.set(new Sleeper(at, listener, resolve, reject));
     });

@@ -1,6 +1,9 @@
 /** How many moments one turn of Node's event loop works off; beyond some tens it gains nothing. */
 const MOMENTS_PER_TURN = 64;
 
+/** A loop that goes on so often without letting time pass is a mistake, and would go on for ever. */
+const STANDSTILL_MAX = 100_000;
+
 /** Something that happens at a moment. */
 export interface Alarm {
   /** Whole wall-clock milliseconds. */
@@ -26,12 +29,14 @@ export class VirtualTime {
   #now: number;
   #order = 0;
   #moments = 0;
+  /** How often this very millisecond was worked on. */
+  #standstill = 0;
   #rung = 0;
 
   /** @param startAt wall-clock milliseconds */
   constructor(startAt: number) {
     this.startedAt = startAt;
-    this.#now = startAt;
+    this.#now = Math.ceil(startAt);
   }
 
   /** Wall-clock milliseconds, the same for all hosts. */
@@ -62,7 +67,7 @@ export class VirtualTime {
 
   /**
    * Lets time pass until a moment, which is included.
-   * @throws what an alarm threw
+   * @throws what an alarm threw; Error if time stands still
    */
   runUntil(end: number): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -90,9 +95,11 @@ export class VirtualTime {
   #passMoment(end: number): boolean {
     const next = this.#heap[0];
     if (next === undefined || next.at > end) {
-      this.#now = Math.max(this.#now, end);
+      this.#now = Math.max(this.#now, Math.ceil(end));
       return false;
     }
+    this.#standstill = next.at === this.#now ? this.#standstill + 1 : 0;
+    if (this.#standstill > STANDSTILL_MAX) throw new Error("time stands still");
     this.#now = next.at;
     this.#moments += 1;
     while (this.#heap[0] !== undefined && this.#heap[0].at === this.#now) {
