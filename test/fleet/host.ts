@@ -12,8 +12,7 @@ export const FLEET_PATH = "/s3-offload-agent/fleets/web";
 export interface Fleet {
   readonly world: World;
   readonly source: ParameterSource;
-  /** Undefined: the product's own. */
-  readonly resolve: typeof resolveParameters | undefined;
+  readonly resolve: typeof resolveParameters;
   /** Hears every record. */
   readonly onRecord: (host: SimulatedHost, event: EventName) => void;
   /** Hears of every configuration that takes effect. */
@@ -63,10 +62,10 @@ export class SimulatedHost {
         this.kept = good;
       },
       onDesired: () => void this.#apply(),
-      ...(resolve && { resolve }),
+      resolve,
     });
     this.#refresher = refresher;
-    const saved = this.kept && resolve?.(this.kept.set, this.#host, this.kept.readAt);
+    const saved = this.kept && resolve(this.kept.set, this.#host, this.kept.readAt);
     if (saved !== undefined && "config" in saved) void this.#takeEffect(saved.config, undefined);
     void refresher.run(this.#stop.signal);
   }

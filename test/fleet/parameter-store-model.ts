@@ -1,5 +1,5 @@
 import type { Parameter, ParameterPage } from "../../src/config/parameters.ts";
-import { passingError, WrongRequest } from "./model-failure.ts";
+import { DOWN, THROTTLED, WrongRequest } from "./model-failure.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -139,11 +139,11 @@ export class ParameterStoreModel {
     this.gets.count(now);
     if (this.#isDown) {
       this.failedGets.count(now);
-      throw passingError("503");
+      throw DOWN;
     }
     if (bucket.take(now)) return;
     this.throttledGets.count(now);
-    throw passingError("ThrottlingException");
+    throw THROTTLED;
   }
 
   #refuse(why: string): never {
@@ -152,8 +152,8 @@ export class ParameterStoreModel {
   }
 
   #admitChange(): void {
-    if (this.#isDown) throw passingError("503");
-    if (!this.#putBucket.take(this.#time.now())) throw passingError("ThrottlingException");
+    if (this.#isDown) throw DOWN;
+    if (!this.#putBucket.take(this.#time.now())) throw THROTTLED;
   }
 }
 
