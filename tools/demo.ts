@@ -68,6 +68,7 @@ async function demo(isKept: boolean): Promise<number> {
   await writeFile(
     bootstrap,
     `fleet: ${FLEET}\nhostId: ${HOST}\nallowedRoots: [${watched}]\nstateDirectory: ${state}\n`,
+    { mode: 0o644 },
   );
 
   title("On the host: a producer writes files, and the daemon moves what is 30 s old");

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { BOOTSTRAP_KEYS } from "../src/config/bootstrap.ts";
-import { settingsSchema } from "../src/config/schema.ts";
+import { FLEET_PARAMETERS, settingsSchema } from "../src/config/schema.ts";
 import { EVENTS } from "../src/logs/events.ts";
 
 /**
@@ -29,9 +29,9 @@ export function withGenerated(text: string): string {
 }
 
 function parameterTable(): string {
-  const rows = Object.entries(settingsSchema).map(([name, { default: value, doc }]) => {
-    if (value === null) return [`\`${name}\``, "required", doc];
-    return [`\`${name}\``, value === "" ? "empty" : `\`${value}\``, doc];
+  const known = { ...settingsSchema, ...FLEET_PARAMETERS };
+  const rows = Object.entries(known).map(([name, { default: value, doc }]) => {
+    return [`\`${name}\``, value === null ? "required" : `\`${value}\``, doc];
   });
   return table([["parameter", "default", "meaning"], ...rows]);
 }

@@ -1,17 +1,23 @@
-import type { Config } from "../config/load.ts";
+import type { Config } from "../config/config.ts";
+import { resolveParameters } from "../config/config.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AgentError, messageOf } from "../lib/errors.ts";
-import { stableFraction } from "../lib/stable-fraction.ts";
-import { nextRun } from "../schedule/schedule.ts";
-import { Scheduler } from "../schedule/scheduler.ts";
+import type { LastKnownGoodFile } from "../refresh/last-known-good.ts";
+import { type LastKnownGood, Refresher } from "../refresh/refresher.ts";
 import type { Agent } from "./agent.ts";
-import { Refresher } from "./refresher.ts";
-import type { Route } from "./workplace.ts";
+import { BeatFile } from "./beat-file.ts";
+import { type DaemonState, daemonStatus } from "./daemon-state.ts";
+import { heartbeatFields } from "./heartbeat-record.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { type LaneReport, Lanes } from "./lanes.ts";
+import { StatusFile } from "./status-file.ts";
 
 export interface DaemonOptions {
   readonly agent: Agent;
-  readonly hostId: string;
+  readonly workingDirectory: string;
+  /** Where the daemon says how it is, for `status`. */
+  readonly statusDirectories: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   /** Finish the files in flight and end. */
@@ -22,118 +28,144 @@ export interface DaemonOptions {
   onReload(refresh: () => void): void;
 }
 
+/** What could not be put into effect, such as a directory that is not there, is tried again then. */
+const APPLY_AGAIN_MS = 60_000;
+
 /**
- * The daemon: sweeps on schedule and follows the parameters. A changed configuration is read and
- * validated at any time, but applied only between two sweeps; one that is refused or cannot be
- * read changes nothing. Uploads never wait for the Parameter Store.
- * @throws AgentError if there is no valid configuration at the start
+ * The daemon: sweeps on schedule, follows the parameters, and shows that it is alive. It begins
+ * with the last good configuration, and without one waits until there is one: nothing that the
+ * Parameter Store says or does not say ends it.
+ * @throws AgentError if the state directory cannot be used, or another agent uses it (exit code 4)
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { agent, clock, stop } = options;
-  let route = await agent.openRoute(await agent.readConfig(stop), { isReadOnly: false });
-  try {
-    agent.followLogSettings(route.config);
-    tellApplied(agent, route.config);
-    const scheduler = new Scheduler(clock);
-    const refresher = new Refresher({
-      readConfig: (signal) => agent.readConfig(signal),
-      logger: agent.logger,
-      clock,
-      random: options.random,
-      effective: route.config,
-      onDesired: () => scheduler.wake(),
-      stop,
-    });
-    options.onReload(() => refresher.refreshNow());
-    const refreshing = refresher.run();
+  const { agent, clock, random, stop } = options;
+  const { logger, workplace } = agent;
+  await workplace.openState(false);
+  const file = agent.lastKnownGood();
+  const good = await usable(options, file);
+  let woken = Promise.withResolvers<void>();
 
-    await scheduler.run(
-      async () => {
-        const desired = refresher.takeDesired();
-        if (desired !== undefined) route = await apply(agent, route, desired, refresher);
-        // The same configuration, read again, is younger.
-        route = { ...route, config: refresher.effective };
-        const dueAt = nextRun(
-          route.config.schedule,
-          clock.now(),
-          stableFraction(options.hostId, "sweep"),
-        );
-        agent.logger.log("sweep.scheduled", { dueAt: new Date(dueAt).toISOString() });
-        return dueAt;
-      },
-      async (dueAt) => {
-        route = await sweepOnce(options, route);
-        tellOverrun(options, route, dueAt);
-      },
-      stop,
-    );
-    await refreshing;
+  const refresher = new Refresher({
+    source: agent.parameters,
+    host: agent.host,
+    logger,
+    clock,
+    random,
+    lastKnownGood: good?.kept,
+    keep: (kept) => file.keep(kept),
+    onDesired: () => woken.resolve(),
+  });
+  options.onReload(() => refresher.refreshNow());
+  let onChange = () => {};
+  const { hostId } = agent.host;
+  const lanes = new Lanes({
+    ...options,
+    sweeper: agent.sweeper,
+    workplace,
+    logger,
+    hostId,
+    effective: () => refresher.effective,
+    onChange: () => onChange(),
+  });
+  const startedAt = clock.now();
+  const stateNow = (): DaemonState => ({
+    ...agent.about,
+    startedAt,
+    now: clock.now(),
+    config: refresher.effective,
+    refresh: refresher.report,
+    lanes: lanes.reports,
+    credentials: agent.credentials,
+    logs: agent.logs,
+    isStopping: stop.aborted,
+  });
+  const statusFile = new StatusFile(options.statusDirectories, {
+    clock,
+    read: () => daemonStatus(stateNow()),
+  });
+  onChange = () => statusFile.write();
+  const beatFile = new BeatFile(agent.stateDirectory);
+  const heartbeats = new Heartbeats({
+    hostId,
+    clock,
+    lastSlot: await beatFile.read(),
+    keepSlot: (slot) => beatFile.keep(slot),
+    beat: (slotAt) => {
+      logger.log("agent.heartbeat", heartbeatFields({ ...stateNow(), slotAt }));
+      statusFile.write();
+    },
+  });
+
+  try {
+    if (good !== undefined) {
+      await lanes.apply(good.config, { isKnownGood: true });
+      await refresher.applied(good.config, undefined);
+      tellApplied(agent, good.config, lanes.reports);
+    }
+    const putIntoEffect = async () => {
+      while (!stop.aborted) {
+        const { desired } = refresher;
+        if (desired !== undefined) {
+          try {
+            await lanes.apply(desired.config, { isKnownGood: false });
+            await refresher.applied(desired.config, desired);
+            tellApplied(agent, desired.config, lanes.reports);
+          } catch (error) {
+            refresher.refused(
+              messageOf(error),
+              error instanceof AgentError ? error.hint : undefined,
+            );
+          }
+        }
+        onChange();
+        const pause = refresher.desired === undefined ? Number.POSITIVE_INFINITY : APPLY_AGAIN_MS;
+        const either = new AbortController();
+        void woken.promise.then(() => either.abort());
+        await clock.sleep(pause, AbortSignal.any([stop, either.signal])).catch(() => undefined);
+        woken = Promise.withResolvers();
+      }
+    };
+    await Promise.all([refresher.run(stop), heartbeats.run(stop), putIntoEffect()]);
   } finally {
-    await route[Symbol.asyncDispose]();
+    await lanes.ended();
+    await statusFile.end();
+    await file.close();
   }
 }
 
-/** @returns the route, opened anew if its directory was replaced */
-async function sweepOnce({ agent, stop, cancel }: DaemonOptions, route: Route): Promise<Route> {
-  let current = route;
+/** The last good configuration, if the bootstrap file of today and this version still take it. */
+async function usable(
+  { agent }: DaemonOptions,
+  file: LastKnownGoodFile,
+): Promise<{ readonly config: Config; readonly kept: LastKnownGood } | undefined> {
+  let kept: LastKnownGood | undefined;
   try {
-    current = await agent.refreshRoute(route);
-    await agent.sweep(current, { stop, cancel }, { isDryRun: false, observers: [] });
+    kept = await file.load();
   } catch (error) {
-    // One sweep that fails as a whole is not the end: the next one may find things mended.
-    const hint = error instanceof AgentError ? error.hint : undefined;
-    agent.logger.log("sweep.failed", { message: messageOf(error), hint });
+    agent.logger.log("state.unwritable", { message: messageOf(error) });
   }
-  return current;
+  if (kept === undefined) return undefined;
+  const resolved = resolveParameters(kept.set, agent.host, kept.readAt);
+  return "config" in resolved ? { config: resolved.config, kept } : undefined;
 }
 
-function tellOverrun(
-  { agent, clock, hostId }: DaemonOptions,
-  { config }: Route,
-  dueAt: number,
-): void {
-  const nextDueAt = nextRun(config.schedule, dueAt, stableFraction(hostId, "sweep"));
-  if (nextDueAt <= clock.now()) {
-    agent.logger.log("sweep.overran", {
-      dueAt: new Date(dueAt).toISOString(),
-      nextDueAt: new Date(nextDueAt).toISOString(),
-    });
-  }
-}
-
-/** Puts a configuration into effect, between two sweeps. @returns the route that is in effect then */
-async function apply(
-  agent: Agent,
-  current: Route,
-  desired: Config,
-  refresher: Refresher,
-): Promise<Route> {
-  try {
-    const isSameDirectory = await agent.leadsTo(desired, current.directory);
-    const route = isSameDirectory
-      ? { ...current, config: desired }
-      : await agent.openRoute(desired, { isReadOnly: false });
-    if (!isSameDirectory) await current[Symbol.asyncDispose]();
-    agent.followLogSettings(desired);
-    refresher.setEffective(desired);
-    tellApplied(agent, desired);
-    return route;
-  } catch (error) {
-    refresher.tellRefused(error);
-    return current;
-  }
-}
-
-function tellApplied(agent: Agent, config: Config): void {
-  const { bucket, prefix, directory, schedule } = config.settings;
+function tellApplied(agent: Agent, config: Config, lanes: readonly LaneReport[]): void {
+  const swept = new Set(lanes.map(({ route }) => route));
+  agent.follow(config);
   agent.logger.log("config.applied", {
     configHash: config.hash,
-    bucket,
-    prefix,
-    directory,
-    schedule,
+    cohort: config.cohort,
+    routes: config.routes
+      .filter(({ name }) => swept.has(name))
+      .map(({ name, settings }) => ({
+        route: name,
+        bucket: settings.bucket,
+        prefix: settings.prefix,
+        directory: settings.directory,
+        schedule: settings.schedule,
+      })),
   });
-  for (const parameter of config.unknownParameters) {
-    agent.logger.log("config.unknown-parameter", { parameter });
+  for (const { parameter, reason } of config.unknown) {
+    agent.logger.log("config.unknown-parameter", { parameter, reason });
   }
 }

@@ -1,4 +1,4 @@
-import type { Config } from "../config/load.ts";
+import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { emfFields, type Metrics } from "../logs/emf.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -149,7 +149,8 @@ export function sweepFields(
     isInterrupted: report.isInterrupted,
     ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),
     configHash: about.config.hash,
-    ...emfFields(metrics, { fleet: about.fleet, route: about.route }, about.now),
+    cohort: about.config.cohort,
+    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
   };
 }
 

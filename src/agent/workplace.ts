@@ -1,7 +1,7 @@
 import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Bootstrap } from "../config/bootstrap.ts";
-import type { Config } from "../config/load.ts";
+import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -9,14 +9,15 @@ import { recoverLeftovers } from "../sweep/leftovers.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import { StateDirectory } from "../sweep/state-directory.ts";
 import { UploadStates } from "../sweep/upload-states.ts";
-import { openWatchedDirectory, type WatchedDirectory } from "../sweep/watched-directory.ts";
+import {
+  isNoDirectoryOfOurs,
+  openWatchedDirectory,
+  type WatchedDirectory,
+} from "../sweep/watched-directory.ts";
 
-/** The name of the one route that there is: a watched directory and its destination. */
-export const ROUTE = "default";
-
-/** A configuration with the watched directory that it names, opened and locked. */
+/** A route with the watched directory that it names, opened and locked. */
 export interface Route extends AsyncDisposable {
-  readonly config: Config;
+  readonly config: RouteConfig;
   readonly directory: WatchedDirectory;
 }
 
@@ -48,18 +49,22 @@ export class Workplace implements AsyncDisposable {
   }
 
   /**
-   * Opens the watched directory of a configuration, locked unless it is only to be read, and the
-   * state directory with it. What a crash has left in other watched directories is put right.
+   * Opens the watched directory of a route, locked unless it is only to be read, and the state
+   * directory with it.
    * @throws AgentError with exit code 2 or 4
    */
   async openRoute(
-    config: Config,
+    config: RouteConfig,
     { isReadOnly }: { readonly isReadOnly: boolean },
   ): Promise<Route> {
     const directory = await this.#openDirectory(config.settings.directory, isReadOnly);
     try {
       const state = await this.openState(isReadOnly);
-      if (!isReadOnly) await this.#settleIn(directory, state);
+      if (!isReadOnly) {
+        // Room for asides on a disk that is full later.
+        await mkdir(directory.root.at(ASIDE_DIRECTORY), { mode: 0o700 }).catch(() => undefined);
+        await state.addRoot(directory.path);
+      }
     } catch (error) {
       await directory[Symbol.asyncDispose]();
       throw error;
@@ -73,6 +78,23 @@ export class Workplace implements AsyncDisposable {
         await directory[Symbol.asyncDispose]();
       },
     };
+  }
+
+  /**
+   * As `openRoute`, for a route that nobody asked for by name.
+   * @returns undefined if there is no such directory here, or files may not be taken from it
+   * @throws AgentError with exit code 2 or 4
+   */
+  async openIfWanted(
+    config: RouteConfig,
+    options: { readonly isReadOnly: boolean },
+  ): Promise<Route | undefined> {
+    try {
+      return await this.openRoute(config, options);
+    } catch (error) {
+      if (config.isImplied && isNoDirectoryOfOurs(error)) return undefined;
+      throw error;
+    }
   }
 
   /** A route whose directory is the one that stands at its path now. @throws AgentError */
@@ -109,27 +131,30 @@ export class Workplace implements AsyncDisposable {
     return state;
   }
 
-  /** Makes room for asides on a disk that is full later, and looks after directories of before. */
-  async #settleIn(directory: WatchedDirectory, state: StateDirectory): Promise<void> {
-    await mkdir(directory.root.at(ASIDE_DIRECTORY), { mode: 0o700 }).catch(() => undefined);
-    const others = state.roots.filter((root) => root !== directory.path);
-    await state.addRoot(directory.path);
-    for (const root of others) {
+  /**
+   * Puts right what a crash has left in directories that were watched before, and forgets what is
+   * known of routes and directories that are there no longer.
+   * @param watched real paths of those that are watched now, whose own sweeps see to it
+   */
+  async watchOnly({ routes }: Config, watched: readonly string[]): Promise<void> {
+    const state = await this.openState(false);
+    await state.keepRoutes(routes.map(({ name }) => name));
+    await state.keepRoots(watched);
+    const { logger } = this.#options;
+    for (const root of state.roots.filter((one) => !watched.includes(one))) {
       try {
         await using other = await this.#openDirectory(root, false);
         const left = await recoverLeftovers(other.root, {
           root,
           ledger: state.ledger,
           asides: { active: this.activeAsides },
-          onRestored: (path) =>
-            this.#options.logger.log("file.restored", { route: ROUTE, path, root }),
+          onRestored: (path) => logger.log("file.restored", { path, root }),
         });
         if (left === 0) await state.dropRoot(root);
-        else this.#options.logger.log("directory.unfinished", { directory: root, files: left });
+        else logger.log("directory.unfinished", { directory: root, files: left });
       } catch (error) {
         // It is not there now, or another agent's: whoever can looks again at the next start.
-        const message = messageOf(error);
-        this.#options.logger.log("directory.unfinished", { directory: root, message });
+        logger.log("directory.unfinished", { directory: root, message: messageOf(error) });
       }
     }
   }

@@ -2,15 +2,21 @@ import { isIP } from "node:net";
 import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SSMClient } from "@aws-sdk/client-ssm";
-import { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { configurationError } from "../lib/errors.ts";
+import {
+  type Credentials,
+  type CredentialsOptions,
+  makeCredentials,
+} from "./credentials/credentials.ts";
+import { asksForNewCredentials, readFailure } from "./errors.ts";
 
 /** The clients of all services, which share one credential provider. */
 export interface AwsClients {
   readonly s3: S3Client;
   readonly ssm: SSMClient;
   readonly logs: CloudWatchLogsClient;
+  readonly credentials: Credentials;
   /**
    * How far the host's clock is behind S3's, in milliseconds, as S3's answers tell; 0 until then.
    * Requests are signed with S3's time from then on.
@@ -35,29 +41,11 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
  * AWS_ENDPOINT_URL_S3, AWS_EC2_METADATA_SERVICE_ENDPOINT and so on.
  * @throws AgentError (exit code 2) if no region is to be found
  */
-export async function makeClients(options: {
-  readonly region: string | undefined;
-  readonly roleArn: string | undefined;
-  readonly hostId: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}): Promise<AwsClients> {
+export async function makeClients(options: CredentialsOptions): Promise<AwsClients> {
   const region = options.region === undefined ? {} : { region: options.region };
-  const ownCredentials = fromNodeProviderChain({
-    timeout: 1_000,
-    maxRetries: 3,
-    // Whenever credentials are asked for again, the shared files are read again.
-    ignoreCache: true,
-  });
-  const credentials =
-    options.roleArn === undefined
-      ? ownCredentials
-      : fromTemporaryCredentials({
-          masterCredentials: ownCredentials,
-          params: { RoleArn: options.roleArn, RoleSessionName: options.hostId.slice(0, 64) },
-          clientConfig: region,
-        });
+  const credentials = makeCredentials(options);
   // Retries are ours: they know what a lost answer means, and a fleet's pauses are spread.
-  const common = { ...region, credentials, maxAttempts: 1, logger: SILENT };
+  const common = { ...region, credentials: credentials.provider, maxAttempts: 1, logger: SILENT };
   const control = { requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true };
 
   const s3 = new S3Client({
@@ -78,16 +66,37 @@ export async function makeClients(options: {
     ...common,
     requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECTION_TIMEOUT_MS, ...control }),
   });
+  // S3's requests have theirs in one place, together with what else they do about a failure.
+  ssm.middlewareStack.add(renewing(credentials), RENEWING);
+  logs.middlewareStack.add(renewing(credentials), RENEWING);
   await assertRegion(ssm);
   return {
     s3,
     ssm,
     logs,
+    credentials,
     clockOffsetMs: () => s3.config.systemClockOffset,
     destroy() {
       for (const client of [s3, ssm, logs]) client.destroy();
+      credentials.destroy();
     },
   };
+}
+
+const RENEWING = { step: "initialize", name: "renewCredentials" } as const;
+
+/** A step that has credentials renewed when the service says that these have ended. */
+function renewing(credentials: Credentials) {
+  return <Args, Result>(next: (args: Args) => Promise<Result>) =>
+    async (args: Args): Promise<Result> => {
+      const used = await credentials.provider();
+      try {
+        return await next(args);
+      } catch (error) {
+        if (asksForNewCredentials(readFailure(error))) await credentials.renew(used);
+        throw error;
+      }
+    };
 }
 
 async function assertRegion(client: SSMClient): Promise<void> {

@@ -1,4 +1,4 @@
-import { AgentError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
+import { AgentError, ExitCode, errnoOf, messageOf, ServiceError } from "../lib/errors.ts";
 
 /** What an error of the SDK means, whichever service it came from. */
 export type FailureKind =
@@ -106,6 +106,21 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
   exists: new Set(["PreconditionFailed", "ResourceAlreadyExistsException"]),
 };
 
+/**
+ * There are no credentials, or nobody gives any: exit code 3. The message names what was tried and
+ * holds nothing that was read there. It bears the name that the SDK's own errors of this kind have.
+ */
+export class CredentialsError extends AgentError {
+  /** Nothing on this host says that credentials come from there; another source may have some. */
+  readonly isAbsent: boolean;
+
+  constructor(message: string, hint: string, { isAbsent = false } = {}) {
+    super(message, { exitCode: ExitCode.unreachable, hint });
+    this.name = "CredentialsProviderError";
+    this.isAbsent = isAbsent;
+  }
+}
+
 /** Whether new credentials are needed, and whoever made these may have them already. */
 export function asksForNewCredentials(failure: AwsFailure): boolean {
   return RENEWABLE.has(failure.code);
@@ -133,7 +148,17 @@ export function readFailure(error: unknown): AwsFailure {
  * @param what what the agent wanted to do, such as "read the parameters below /x/"
  * @param action the IAM action that it takes
  */
-export function unreachableError(what: string, action: string, error: unknown): AgentError {
+export function unreachableError(what: string, action: string, error: unknown): ServiceError {
+  if (error instanceof CredentialsError) {
+    return new ServiceError(`Cannot ${what}: ${error.message}`, {
+      code: error.name,
+      // Whoever made them may have others at any time.
+      isPassing: false,
+      retryAfterMs: undefined,
+      hint: error.hint,
+      cause: error,
+    });
+  }
   const { kind, code, message } = readFailure(error);
   const hints: Readonly<Record<FailureKind, string>> = {
     credentials:
@@ -146,11 +171,23 @@ export function unreachableError(what: string, action: string, error: unknown): 
     exists: "Check the names.",
     permanent: "Check the region and the endpoint (AWS_ENDPOINT_URL).",
   };
-  return new AgentError(`Cannot ${what}: ${code}: ${message}.`, {
-    exitCode: ExitCode.unreachable,
+  return new ServiceError(`Cannot ${what}: ${code}: ${message}.`, {
+    code,
+    isPassing: PASSING.has(kind),
+    retryAfterMs: retryAfterMs(error),
     hint: hints[kind],
     cause: error,
   });
+}
+
+const PASSING: ReadonlySet<FailureKind> = new Set(["throttled", "transient", "clock-skew"]);
+
+/** The SDK keeps the answer of a refusal; `Retry-After` is in seconds (RFC 9110, 10.2.3). */
+function retryAfterMs(error: unknown): number | undefined {
+  if (typeof error !== "object" || error === null || !("$response" in error)) return undefined;
+  const response = error.$response as { readonly headers?: Readonly<Record<string, string>> };
+  const text = response.headers?.["retry-after"];
+  return text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) * 1_000 : undefined;
 }
 
 function codeOf(error: unknown): string {
@@ -166,7 +203,10 @@ function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") {
     return error.errors.map(messageOf).join("; ");
   }
-  return messageOf(error).replace(/\.$/, "");
+  // What a service says of a wrong signature repeats the headers, the session token among them.
+  return messageOf(error)
+    .replace(/\s*The Canonical String for this request.*$/s, "")
+    .replace(/\.$/, "");
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -1,63 +1,84 @@
-import { GetParametersByPathCommand, type SSMClient } from "@aws-sdk/client-ssm";
-import type { ParameterSource } from "../config/load.ts";
-import type { Parameter } from "../config/parameters.ts";
-import { type Random, retryDelayMs } from "../lib/backoff.ts";
+import {
+  GetParametersByPathCommand,
+  GetParametersCommand,
+  type SSMClient,
+  type Parameter as SsmParameter,
+} from "@aws-sdk/client-ssm";
+import type { Parameter, ParameterSource } from "../config/parameters.ts";
 import type { Clock } from "../lib/clock.ts";
-import { readFailure, unreachableError } from "./errors.ts";
+import { unreachableError } from "./errors.ts";
 
 /** GetParametersByPath gives at most this many a page (API reference, MaxResults). */
 const PAGE_PARAMETERS_MAX = 10;
 
-const ATTEMPTS_MAX = 3;
-const RETRY_DELAY = { baseMs: 500, capMs: 5_000 } as const;
-
-/** The Parameter Store as a source of parameters. */
-export function makeParameterSource(
-  client: SSMClient,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
-): ParameterSource {
+/** The Parameter Store as a source of parameters. The retries are of whoever asks. */
+export function makeParameterSource(client: SSMClient, clock: Clock): ParameterSource {
+  const dates = catchDates(client);
   return {
-    async readPath(path, signal) {
-      const parameters: Parameter[] = [];
-      let token: string | undefined;
-      // A page may be empty and still have a successor.
-      do {
-        const page = await readPage(path, token, signal);
-        for (const { Name, Type, Value } of page.Parameters ?? []) {
-          if (Name === undefined || Value === undefined) continue;
-          parameters.push({ name: Name, type: Type ?? "String", value: Value });
-        }
-        token = page.NextToken;
-      } while (token !== undefined);
-      return parameters;
-    },
-  };
-
-  async function readPage(path: string, token: string | undefined, signal: AbortSignal) {
-    for (let attempt = 1; ; attempt += 1) {
+    async readPage(path, token, signal) {
+      const command = new GetParametersByPathCommand({
+        Path: path,
+        Recursive: true,
+        MaxResults: PAGE_PARAMETERS_MAX,
+        NextToken: token,
+      });
       try {
-        return await client.send(
-          new GetParametersByPathCommand({
-            Path: path,
-            Recursive: true,
-            MaxResults: PAGE_PARAMETERS_MAX,
-            NextToken: token,
-          }),
-          { abortSignal: signal },
-        );
+        const answer = await client.send(command, { abortSignal: signal });
+        return {
+          parameters: (answer.Parameters ?? []).flatMap(parameterOf),
+          nextToken: answer.NextToken,
+          answeredAt: dates.get(answer) ?? clock.now(),
+        };
       } catch (error) {
         signal.throwIfAborted();
-        const { kind } = readFailure(error);
-        const isPassing = ["transient", "throttled", "clock-skew"].includes(kind);
-        if (!isPassing || attempt >= ATTEMPTS_MAX) {
-          throw unreachableError(
-            `read the parameters below ${path}/`,
-            "ssm:GetParametersByPath",
-            error,
-          );
-        }
-        await clock.sleep(retryDelayMs(attempt, RETRY_DELAY, random), signal);
+        throw unreachableError(
+          `read the parameters below ${path}/`,
+          "ssm:GetParametersByPath",
+          error,
+        );
       }
-    }
-  }
+    },
+    async readNames(names, signal) {
+      const command = new GetParametersCommand({ Names: [...names] });
+      try {
+        const answer = await client.send(command, { abortSignal: signal });
+        return {
+          parameters: (answer.Parameters ?? []).flatMap(parameterOf),
+          answeredAt: dates.get(answer) ?? clock.now(),
+        };
+      } catch (error) {
+        signal.throwIfAborted();
+        throw unreachableError(
+          `read the parameters ${names.join(" and ")}`,
+          "ssm:GetParameters",
+          error,
+        );
+      }
+    },
+  };
+}
+
+function parameterOf(found: SsmParameter): readonly Parameter[] {
+  const { Name: name, Type: type = "String", Value: value, Version: version = 0 } = found;
+  if (name === undefined || value === undefined) return [];
+  return [{ name, type, value, version, lastModifiedAt: found.LastModifiedDate?.getTime() ?? 0 }];
+}
+
+/**
+ * The time of each answer, by the service's own clock: the host's may be wrong, and it is compared
+ * with times that the service wrote.
+ */
+function catchDates(client: SSMClient): WeakMap<object, number> {
+  const dates = new WeakMap<object, number>();
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = result.response as { readonly headers?: Record<string, string> };
+      const time = Date.parse(headers?.["date"] ?? "");
+      if (!Number.isNaN(time) && result.output !== undefined) dates.set(result.output, time);
+      return result;
+    },
+    { step: "deserialize", name: "catchDates", override: true },
+  );
+  return dates;
 }

@@ -1,7 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
-import { BOOTSTRAP_FILE_DEFAULT, type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import { BOOTSTRAP_FILE_DEFAULT, type Bootstrap } from "../config/bootstrap.ts";
+import type { Finding } from "../host/finding.ts";
 import { systemClock } from "../lib/clock.ts";
 import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import { openWatchedDirectory } from "../sweep/watched-directory.ts";
@@ -9,6 +10,7 @@ import { type Check, ok, problem, type Verdict, verdictOf, warning } from "./che
 import { directoryChecks } from "./checks/directory-checks.ts";
 import { stateChecks } from "./checks/state-checks.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { readHost } from "./read-host.ts";
 import { startAgent } from "./start-agent.ts";
 import { printable } from "./text.ts";
 
@@ -52,16 +54,22 @@ async function* runChecks(
     return { name, ...(about === undefined ? {} : { about }), ...(await verdictOf(check)) };
   };
   let bootstrap: Bootstrap | undefined;
+  let findings: readonly Finding[] = [];
   yield await run({
     name: "bootstrap file",
     about: options.config ?? BOOTSTRAP_FILE_DEFAULT,
     async run() {
-      bootstrap = readBootstrap({ file: options.config, env: context.env });
-      return ok(`fleet ${bootstrap.fleet}, host ${bootstrap.hostId}`);
+      const read = await readHost(options, context);
+      bootstrap = read.bootstrap;
+      findings = read.host.findings;
+      return ok(`fleet ${bootstrap.fleet}, host ${bootstrap.hostId} (${read.host.idSource})`);
     },
   });
   // Without it nobody knows what else to look at.
   if (bootstrap === undefined) return;
+  for (const { kind, message, wayOut } of findings) {
+    yield await run({ name: "host id", about: kind, run: async () => warning(message, wayOut) });
+  }
   const { workingDirectory, stop } = context;
   for (const check of await stateChecks(
     resolve(workingDirectory, bootstrap.stateDirectory),
@@ -70,15 +78,15 @@ async function* runChecks(
     yield await run(check);
   }
 
-  let configured: string | undefined;
+  let configured: readonly string[] | undefined;
   yield await run({
     name: "parameters",
     about: `${bootstrap.parameterRoot}/fleets/${bootstrap.fleet}`,
     async run() {
-      const read = await readDirectory(options, context);
-      if (typeof read !== "string") return read;
+      const read = await readDirectories(options, context);
+      if (!Array.isArray(read)) return read as Verdict;
       configured = read;
-      return ok(`the watched directory is ${read}`);
+      return ok(`watched: ${read.join(", ")}`);
     },
   });
   const places = await placesOf(bootstrap, configured, workingDirectory);
@@ -109,16 +117,17 @@ async function* runChecks(
   }
 }
 
-/** The directory that the parameters name; else the verdict on them. */
-async function readDirectory(
+/** The directories that the parameters name; else the verdict on them. */
+async function readDirectories(
   options: CommonOptions,
   context: CommandContext,
-): Promise<string | Verdict> {
+): Promise<readonly string[] | Verdict> {
   let agent: Agent | undefined;
   try {
     ({ agent } = await startAgent(options, context, []));
     const signal = AbortSignal.any([context.stop, AbortSignal.timeout(PARAMETERS_MS_MAX)]);
-    return (await agent.readConfig(signal)).settings.directory;
+    const { routes } = await agent.readConfig(signal);
+    return routes.map(({ settings }) => settings.directory);
   } catch (error) {
     if (error instanceof AgentError && error.exitCode === ExitCode.configuration) {
       return problem(error.message, error.hint);
@@ -132,13 +141,13 @@ async function readDirectory(
 }
 
 /**
- * The directories to look at. The one that is watched is looked at thoroughly, and the allowed
- * roots beside it only for being there: they may hold anything. While nobody knows which one is
+ * The directories to look at. Those that are watched are looked at thoroughly, and the allowed
+ * roots beside them only for being there: they may hold anything. While nobody knows which ones are
  * watched, any root may be.
  */
 async function placesOf(
   { allowedRoots }: Bootstrap,
-  configured: string | undefined,
+  configured: readonly string[] | undefined,
   workingDirectory: string,
 ): Promise<readonly { readonly path: string; readonly isWatched: boolean }[]> {
   const asked = (path: string) => resolve(workingDirectory, path);
@@ -146,12 +155,12 @@ async function placesOf(
     return allowedRoots.map((path) => ({ path: asked(path), isWatched: true }));
   }
   const real = async (path: string) => await realpath(asked(path)).catch(() => asked(path));
-  const watched = await real(configured);
+  const watched = await Promise.all(configured.map(real));
   const others: { path: string; isWatched: boolean }[] = [];
   for (const root of allowedRoots) {
-    if ((await real(root)) !== watched) others.push({ path: asked(root), isWatched: false });
+    if (!watched.includes(await real(root))) others.push({ path: asked(root), isWatched: false });
   }
-  return [{ path: asked(configured), isWatched: true }, ...others];
+  return [...configured.map((path) => ({ path: asked(path), isWatched: true })), ...others];
 }
 
 function printableLines(checked: Checked): string {

@@ -51,6 +51,7 @@ export async function runCommand(
     });
   add(program, "sweep", "do one sweep now")
     .option("--dry-run", "tell what would go, wait or stay, and why; do nothing")
+    .option("--route <name>", "only this route (default: all of them)")
     .option("--json", "one event a line, the last one is sweep.completed")
     .action(async (options: SweepCommandOptions) => {
       const { sweep } = await import("./sweep.ts");
@@ -77,9 +78,10 @@ export async function runCommand(
       exitCode = await retry(paths, options, context);
     });
   const config = program.command("config").description("look at the configuration").exitOverride();
-  add(config, "show", "show every setting in effect and where it comes from")
+  add(config, "show", "show every setting and where it comes from, as the parameters say now")
+    .option("--origin", "with the whole name of the parameter that each value comes from")
     .option("--json", "as one JSON object")
-    .action(async (options: CommonOptions) => {
+    .action(async (options: CommonOptions & { readonly origin?: boolean }) => {
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });

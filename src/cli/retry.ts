@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import { type LocalBootstrap, readBootstrap } from "../config/bootstrap.ts";
 import { AgentError, configurationError, ExitCode } from "../lib/errors.ts";
 import { Directories } from "../sweep/directory.ts";
 import { pathText } from "../sweep/entry.ts";
@@ -40,8 +40,34 @@ export async function retry(
   context: CommandContext,
 ): Promise<ExitCode> {
   const bootstrap = readBootstrap({ file: options.config, env: context.env });
+  const asked = options.directory ?? (await configuredDirectories(options, context));
+  const all = typeof asked === "string" ? [asked] : asked;
+  if (paths.length > 0 && all.length > 1) {
+    throw configurationError(
+      "There are several watched directories, and paths are relative to one of them.",
+      `Say which one: --directory DIR with one of ${all.join(", ")}.`,
+    );
+  }
+  let hasFailed = false;
+  for (const directory of all) {
+    const found = await retryDirectory(directory, paths, { bootstrap, options, context });
+    hasFailed ||= found.some(({ kind }) => kind === "failed");
+  }
+  return hasFailed ? ExitCode.failed : ExitCode.done;
+}
+
+async function retryDirectory(
+  asked: string,
+  paths: readonly string[],
+  about: {
+    readonly bootstrap: LocalBootstrap;
+    readonly options: RetryOptions;
+    readonly context: CommandContext;
+  },
+): Promise<readonly Retried[]> {
+  const { bootstrap, options, context } = about;
   await using directory = await openWatchedDirectory({
-    directory: options.directory ?? (await configuredDirectory(options, context)),
+    directory: asked,
     allowedRoots: bootstrap.allowedRoots,
     workingDirectory: context.workingDirectory,
     isReadOnly: true,
@@ -61,16 +87,17 @@ export async function retry(
     if (!isJson) context.stdout.write(`${printable(lineOf(retried))}\n`);
   }
   context.stdout.write(isJson ? jsonOf(found, directory.path) : summaryOf(found, directory.path));
-  return found.some(({ kind }) => kind === "failed") ? ExitCode.failed : ExitCode.done;
+  return found;
 }
 
-async function configuredDirectory(
+async function configuredDirectories(
   options: RetryOptions,
   context: CommandContext,
-): Promise<string> {
+): Promise<readonly string[]> {
   const { agent } = await startAgent(options, context, []);
   try {
-    return (await agent.readConfig(context.stop)).settings.directory;
+    const { routes } = await agent.readConfigOrLast(context.stop, () => undefined);
+    return routes.map(({ settings }) => settings.directory);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     const { message, exitCode, hint } = error;
@@ -107,7 +134,7 @@ function readPath(text: string, root: string): Buffer {
 
 /** Files of which the state says that they wait for their next try. */
 async function deferredFiles(
-  bootstrap: Bootstrap,
+  bootstrap: LocalBootstrap,
   root: string,
   context: CommandContext,
 ): Promise<readonly Buffer[]> {

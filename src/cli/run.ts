@@ -4,7 +4,7 @@ import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
 import { makeStreamSink } from "../logs/stream-sink.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
-import { startAgent } from "./start-agent.ts";
+import { settleHost, startAgent } from "./start-agent.ts";
 
 /**
  * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
@@ -12,23 +12,29 @@ import { startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, bootstrap } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
-  // From now on a SIGHUP must not end the process, even before there is anything to refresh.
-  let refresh = () => {};
+  const { agent, host } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
+  let isWished = false;
+  let refresh = () => {
+    isWished = true;
+  };
   context.onReload(() => refresh());
   context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
   try {
+    await settleHost(agent, host);
     await runDaemon({
       agent,
-      hostId: bootstrap.hostId,
+      workingDirectory: context.workingDirectory,
+      statusDirectories: statusDirectories(agent.stateDirectory, context.env),
       clock: systemClock,
       random: Math.random,
       stop: context.stop,
       cancel: afterStopDeadline(context.stop),
       onReload: (refreshNow) => {
         refresh = refreshNow;
+        if (isWished) refreshNow();
       },
     });
     agent.logger.log("agent.stopped");
@@ -41,4 +47,10 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   } finally {
     await agent.stop();
   }
+}
+
+/** The state directory is for who may enter it; systemd's runtime directory is for everybody. */
+function statusDirectories(stateDirectory: string, env: CommandContext["env"]): readonly string[] {
+  const runtime = env["RUNTIME_DIRECTORY"]?.split(":")[0];
+  return runtime ? [stateDirectory, runtime] : [stateDirectory];
 }

@@ -1,27 +1,44 @@
 import { Agent } from "../agent/agent.ts";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import type { Bootstrap } from "../config/bootstrap.ts";
+import { type Host, saveHost } from "../host/resolve-host.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { RecordSink } from "../logs/logger.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { readHost } from "./read-host.ts";
 
 /**
- * Reads the bootstrap configuration and builds the agent with the real clock and randomness.
+ * Reads the bootstrap configuration, finds out who this host is, and builds the agent with the real
+ * clock and randomness.
  * @param sinks where log records go besides CloudWatch Logs
- * @throws AgentError (exit code 2)
+ * @throws AgentError (exit code 2 or 3)
  */
 export async function startAgent(
   options: CommonOptions,
   context: CommandContext,
   sinks: readonly RecordSink[],
-): Promise<{ readonly agent: Agent; readonly bootstrap: Bootstrap }> {
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
+): Promise<{ readonly agent: Agent; readonly bootstrap: Bootstrap; readonly host: Host }> {
+  const { bootstrap, host } = await readHost(options, context);
+  const { env, workingDirectory } = context;
   const agent = await Agent.start({
     bootstrap,
-    env: context.env,
-    workingDirectory: context.workingDirectory,
+    machine: host.machine,
+    env,
+    workingDirectory,
     clock: systemClock,
     random: Math.random,
     sinks,
   });
-  return { agent, bootstrap };
+  return { agent, bootstrap, host };
+}
+
+/**
+ * Keeps who this host is for the next start, and tells what is odd about it. Only whoever holds the
+ * state directory may do so.
+ */
+export async function settleHost(agent: Agent, host: Host): Promise<void> {
+  await agent.workplace.openState(false);
+  const unsaved = await saveHost(agent.stateDirectory, host);
+  for (const { kind, message, wayOut } of [...host.findings, ...(unsaved ? [unsaved] : [])]) {
+    agent.logger.log(kind, { message, hint: wayOut, machine: host.machine });
+  }
 }

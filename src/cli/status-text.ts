@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration } from "../lib/units.ts";
 import type { Attempt } from "../sweep/attempts.ts";
 import type { LastSweep } from "../sweep/host-state.ts";
-import type { Status } from "./status.ts";
+import type { RouteStatus, Status } from "./status.ts";
 import { printable, table } from "./text.ts";
 
 /** So many files of a kind are listed for people; `--json` has them all. */
@@ -26,7 +26,7 @@ export function statusText(status: Status, place: StatusPlace): string {
     key === undefined ? "in the bucket" : `s3://${bucket}/${key}`;
   return [
     `fleet ${place.fleet}, host ${place.host}, state in ${printable(place.stateDirectory)}\n`,
-    sweepText(status.lastSweep, now),
+    sweepsText(status.sweeps, now),
     table([
       ["waiting", String(status.waiting.length), "not settled yet"],
       ["unsettled", String(status.unsettled.length), "of these for an hour or more"],
@@ -62,7 +62,7 @@ export function statusText(status: Status, place: StatusPlace): string {
       "see what keeps it open for writing (fuser -v FILE) or changes it all the time",
     ),
     ...(status.isCut
-      ? ["\nThere may be more: the agent remembers no more files than these.\n"]
+      ? ["\nThere may be more: the agent remembers no more files of one directory than these.\n"]
       : []),
     ...status.damages.map(
       ({ path, reason }) =>
@@ -71,8 +71,22 @@ export function statusText(status: Status, place: StatusPlace): string {
   ].join("");
 }
 
-function sweepText(sweep: LastSweep | undefined, now: number): string {
-  if (sweep === undefined) return "no sweep has been completed yet\n\n";
+/** A block for each route; the name of the only one tells nobody anything. */
+function sweepsText(sweeps: readonly RouteStatus[], now: number): string {
+  if (sweeps.length === 0) return "no sweep has been completed yet\n\n";
+  const blocks = sweeps.map(({ route, lastSweep, failedSweep }) => [
+    ...(sweeps.length > 1 ? [`route         ${route}`] : []),
+    ...(lastSweep === undefined ? ["no sweep has been completed yet"] : sweepLines(lastSweep, now)),
+    ...(failedSweep === undefined
+      ? []
+      : [
+          `FAILED        ${formatDuration(now - failedSweep.startedAt)} ago, as a whole: ${failedSweep.message}`,
+        ]),
+  ]);
+  return blocks.map((lines) => `${lines.map(printable).join("\n")}\n\n`).join("");
+}
+
+function sweepLines(sweep: LastSweep, now: number): string[] {
   const parts = [
     `${sweep.filesRemoved} removed (${formatBytes(sweep.bytesRemoved)})`,
     `${sweep.filesFailed} failed`,
@@ -101,7 +115,7 @@ function sweepText(sweep: LastSweep | undefined, now: number): string {
   if (sweep.stateProblem !== undefined) {
     note(`the state directory could not be written: ${sweep.stateProblem}`);
   }
-  return `${lines.map(printable).join("\n")}\n\n`;
+  return lines;
 }
 
 /** One kind of files, by watched directory; empty if there are none. */

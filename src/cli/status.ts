@@ -1,20 +1,39 @@
 import { resolve } from "node:path";
-import { type Bootstrap, readBootstrap } from "../config/bootstrap.ts";
+import type { Bootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { ATTEMPTS_MAX, type Attempt } from "../sweep/attempts.ts";
-import { isFailedSweep, type LastSweep } from "../sweep/host-state.ts";
+import {
+  type FailedSweep,
+  type HostState,
+  isFailedSweep,
+  type LastSweep,
+} from "../sweep/host-state.ts";
 import type { Uploaded } from "../sweep/ledger.ts";
 import { QUARANTINE } from "../sweep/own-names.ts";
 import { UNSETTLED_MS_MIN } from "../sweep/report.ts";
 import { readStateDirectory, type StateSnapshot } from "../sweep/state-snapshot.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { readHost } from "./read-host.ts";
 import { statusText } from "./status-text.ts";
+
+/** How the last sweeps of one route went. */
+export interface RouteStatus {
+  readonly route: string;
+  /** The last one that came to its end. */
+  readonly lastSweep: LastSweep | undefined;
+  /** One that failed as a whole since then. */
+  readonly failedSweep: FailedSweep | undefined;
+  /** Either is something that a person should look at. */
+  readonly hasFailed: boolean;
+}
 
 /** What is known on disk of this host's files. Times are wall-clock milliseconds. */
 export interface Status {
+  /** By the names of the routes. */
+  readonly sweeps: readonly RouteStatus[];
+  /** The youngest completed one. */
   readonly lastSweep: LastSweep | undefined;
-  readonly hasLastSweepFailed: boolean;
   /** Files that had not settled when the last sweep looked at them, and have never failed. */
   readonly waiting: readonly Attempt[];
   /** Of the waiting ones, those that have not settled for long. */
@@ -24,21 +43,21 @@ export interface Status {
   /** In the bucket, and not to be removed here. */
   readonly undeletable: readonly (Attempt & Pick<Partial<Uploaded>, "bucket" | "key">)[];
   readonly damages: StateSnapshot["damages"];
-  /** The agent remembers no more files than these. */
+  /** The agent remembers no more files of one watched directory than there are here. */
   readonly isCut: boolean;
   /** Nothing on this host needs a person. */
   readonly isWell: boolean;
 }
 
 /**
- * `status`: what the state directory knows of this host's files and of its last sweep. Asks nobody,
- * locks nothing, writes nothing.
+ * `status`: what the state directory knows of this host's files and of its last sweeps. Asks
+ * nobody, locks nothing, writes nothing.
  * @returns 1 if something needs a person: a file in quarantine or not to be removed, a last sweep
- *   that failed, a state file that is damaged
+ *   of any route that failed, a state file that is damaged
  * @throws AgentError (exit code 2) if the state directory cannot be read
  */
 export async function status(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const bootstrap = readBootstrap({ file: options.config, env: context.env });
+  const { bootstrap } = await readHost(options, context, { mayAsk: false });
   const stateDirectory = resolve(context.workingDirectory, bootstrap.stateDirectory);
   const now = systemClock.now();
   const found = statusOf(await readStateDirectory(stateDirectory), now);
@@ -52,10 +71,10 @@ export async function status(options: CommonOptions, context: CommandContext): P
 
 /** Reads off a snapshot how this host's files are. Pure. @param now wall-clock milliseconds */
 export function statusOf(snapshot: StateSnapshot, now: number): Status {
-  const { attempts, damages } = snapshot;
-  const { lastSweep } = snapshot.host;
-  // Since then nobody has looked: a file that waited then need not be there now.
-  const lookedAt = lastSweep === undefined ? now : lastSweep.startedAt + lastSweep.durationMs;
+  const { attempts, damages, host } = snapshot;
+  const sweeps = routesOf(host);
+  const byAge = host.sweeps.toSorted((one, other) => one.startedAt - other.startedAt);
+  const lookedAt = lookedAtOf(byAge, now);
   const oldestFirst = attempts.toSorted((one, other) => one.firstSeenAt - other.firstSeenAt);
   const objectOf = objectsOf(snapshot);
   const isUndeletable = ({ reason }: Attempt) => reason === "not-removable";
@@ -64,12 +83,11 @@ export function statusOf(snapshot: StateSnapshot, now: number): Status {
   const here = oldestFirst.filter(({ isQuarantined }) => !isQuarantined);
   const waiting = here.filter(({ reason }) => reason === "");
   const undeletable = here.filter(isUndeletable);
-  const hasLastSweepFailed = lastSweep !== undefined && isFailedSweep(lastSweep);
   return {
-    lastSweep,
-    hasLastSweepFailed,
+    sweeps,
+    lastSweep: byAge.at(-1),
     waiting,
-    unsettled: waiting.filter(({ firstSeenAt }) => lookedAt - firstSeenAt >= UNSETTLED_MS_MIN),
+    unsettled: waiting.filter((one) => lookedAt(one.root) - one.firstSeenAt >= UNSETTLED_MS_MIN),
     failing: here.filter((attempt) => attempt.reason !== "" && !isUndeletable(attempt)),
     quarantined: quarantined.map((attempt) => ({
       ...attempt,
@@ -77,13 +95,37 @@ export function statusOf(snapshot: StateSnapshot, now: number): Status {
     })),
     undeletable: undeletable.map((attempt) => ({ ...attempt, ...objectOf(attempt) })),
     damages,
-    isCut: attempts.length >= ATTEMPTS_MAX,
+    isCut: [...Map.groupBy(attempts, ({ root }) => root).values()].some(
+      (known) => known.length >= ATTEMPTS_MAX,
+    ),
     isWell:
       quarantined.length === 0 &&
       undeletable.length === 0 &&
       damages.length === 0 &&
-      !hasLastSweepFailed,
+      !sweeps.some(({ hasFailed }) => hasFailed),
   };
+}
+
+function routesOf({ sweeps, failedSweeps }: HostState): RouteStatus[] {
+  const routes = new Set([...sweeps, ...failedSweeps].map(({ route }) => route));
+  return [...routes].toSorted().map((route) => {
+    const lastSweep = sweeps.find((sweep) => sweep.route === route);
+    const failedSweep = failedSweeps.find((sweep) => sweep.route === route);
+    const isFailed = lastSweep !== undefined && isFailedSweep(lastSweep);
+    return { route, lastSweep, failedSweep, hasFailed: isFailed || failedSweep !== undefined };
+  });
+}
+
+/**
+ * Until when a watched directory has been looked at. Since then nobody has: a file that waited then
+ * need not be there now.
+ * @param byAge the youngest last
+ */
+function lookedAtOf(byAge: readonly LastSweep[], now: number): (root: string) => number {
+  const endedAt = new Map(
+    byAge.map(({ directory, startedAt, durationMs }) => [directory, startedAt + durationMs]),
+  );
+  return (root) => endedAt.get(root) ?? now;
 }
 
 /** Where the bytes of files are, as far as the ledger still knows: by directory and facts. */
@@ -98,7 +140,7 @@ function objectsOf({ uploaded }: StateSnapshot) {
 }
 
 function toJson(found: Status, { fleet, hostId }: Bootstrap, stateDirectory: string) {
-  const { lastSweep, waiting, damages, isCut, isWell } = found;
+  const { sweeps, lastSweep, waiting, damages, isCut, isWell } = found;
   const common = ({ root, path, reason, message, failures, firstSeenAt }: Attempt) => ({
     directory: root,
     path,
@@ -112,14 +154,16 @@ function toJson(found: Status, { fleet, hostId }: Bootstrap, stateDirectory: str
     host: hostId,
     stateDirectory,
     isWell,
-    lastSweep:
-      lastSweep === undefined
-        ? null
-        : {
-            ...lastSweep,
-            startedAt: timeText(lastSweep.startedAt),
-            hasFailed: found.hasLastSweepFailed,
-          },
+    lastSweep: sweepJson(lastSweep),
+    sweeps: sweeps.map(({ route, lastSweep: last, failedSweep, hasFailed }) => ({
+      route,
+      hasFailed,
+      lastSweep: sweepJson(last),
+      failedSweep:
+        failedSweep === undefined
+          ? null
+          : { startedAt: timeText(failedSweep.startedAt), message: failedSweep.message },
+    })),
     filesWaiting: waiting.length,
     isCut,
     failing: found.failing.map((one) => ({ ...common(one), dueAt: timeText(one.dueAt) })),
@@ -137,6 +181,11 @@ function toJson(found: Status, { fleet, hostId }: Bootstrap, stateDirectory: str
     })),
     damages,
   };
+}
+
+function sweepJson(sweep: LastSweep | undefined) {
+  if (sweep === undefined) return null;
+  return { ...sweep, startedAt: timeText(sweep.startedAt), hasFailed: isFailedSweep(sweep) };
 }
 
 /** ISO 8601; null for what is no time, which a file that anybody may have written can hold. */

@@ -1,8 +1,12 @@
+import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
 import type { Route } from "../agent/workplace.ts";
 import type { Bootstrap } from "../config/bootstrap.ts";
+import type { Config, RouteConfig } from "../config/config.ts";
 import { systemClock } from "../lib/clock.ts";
-import type { ExitCode } from "../lib/errors.ts";
+import { AgentError, configurationError, ExitCode } from "../lib/errors.ts";
+import { nearest } from "../lib/nearest.ts";
 import { formatDuration } from "../lib/units.ts";
 import { VERSION } from "../lib/version.ts";
 import { makeLogger, type RecordSink } from "../logs/logger.ts";
@@ -13,18 +17,21 @@ import type { SweepObserver } from "../sweep/sweep.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline } from "./deadline.ts";
 import { makePlanRecorder } from "./plan-records.ts";
-import { startAgent } from "./start-agent.ts";
+import { settleHost, startAgent } from "./start-agent.ts";
 import { makeSweepPrinter } from "./sweep-printer.ts";
 
 export interface SweepCommandOptions extends CommonOptions {
   readonly dryRun?: boolean;
+  /** Only this route; undefined: all of them. */
+  readonly route?: string;
 }
 
 /**
- * `sweep`: one sweep now. Its records go to CloudWatch Logs as the daemon's do; on standard output
- * there is text for people, or with `--json` one event a line, the last of them `sweep.completed`.
- * A dry run tells what would happen and leaves no trace.
- * @throws AgentError if it cannot begin its work
+ * `sweep`: one sweep of each route now, one after the other. Its records go to CloudWatch Logs as
+ * the daemon's do; on standard output there is text for people, or with `--json` one event a line,
+ * the last of them `sweep.completed`. A dry run tells what would happen and leaves no trace.
+ * @throws AgentError if it cannot begin its work, or a route's directory cannot be used; the other
+ *   routes are swept before that
  */
 export async function sweep(
   options: SweepCommandOptions,
@@ -32,51 +39,107 @@ export async function sweep(
 ): Promise<ExitCode> {
   const isDryRun = options.dryRun === true;
   const isJson = options.json === true;
-  const { agent, bootstrap } = await startAgent(
+  const output = untilCompleted(context);
+  const { agent, bootstrap, host } = await startAgent(
     options,
     context,
-    isJson && !isDryRun ? [untilCompleted(context)] : [],
+    isJson && !isDryRun ? [output] : [],
   );
   try {
-    const config = await agent.readConfig(context.stop);
-    agent.followLogSettings(config);
-    if (!isDryRun) agent.startShipping();
-    for (const parameter of config.unknownParameters) {
-      warn(context, `this version does not know the parameter ${parameter}`);
-    }
-    await using route = await agent.openRoute(config, { isReadOnly: isDryRun });
-    const teller = makeTeller(route, { agent, bootstrap, context, isDryRun, isJson });
+    const config = await agent.readConfigOrLast(context.stop, (error) => {
+      warn(context, `${error.message} The last good configuration of before is used.`);
+    });
+    agent.follow(config);
     if (!isDryRun) {
-      await agent.waitForSteadyClock(route, context.stop, (ms) => {
-        const text = `for ${formatDuration(ms)}, until the clock is known to run steadily`;
-        context.stderr.write(`s3-offload-agent: waiting ${text}\n`);
-      });
+      await settleHost(agent, host);
+      agent.startShipping();
     }
+    for (const { parameter, reason } of config.unknown) warn(context, `${parameter} ${reason}`);
+    const routes = routesOf(config, options.route);
+    output.expect(routes.length);
     const signals = { stop: context.stop, cancel: afterStopDeadline(context.stop) };
-    const observers = teller === undefined ? [] : [teller];
-    const report = await agent.sweep(route, signals, { isDryRun, observers });
-    teller?.finish(report);
-    return exitCodeOf(report);
+    const about = { agent, bootstrap, context, isDryRun, isJson };
+    const reports: SweepReport[] = [];
+    let failure: unknown;
+    for (const route of routes) {
+      try {
+        if (context.stop.aborted) break;
+        const report = await sweepRoute(route, config, signals, about);
+        if (report !== undefined) reports.push(report);
+      } catch (error) {
+        if (!(error instanceof AgentError) || context.stop.aborted) throw error;
+        if (failure !== undefined) warn(context, `${error.message} ${error.hint}`);
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+    return Math.max(ExitCode.done, ...reports.map(exitCodeOf)) as ExitCode;
   } finally {
     const left = await agent.stop();
     if (left > 0) warn(context, `${left} log records could not be sent to CloudWatch Logs`);
   }
 }
 
+interface About {
+  readonly agent: Agent;
+  readonly bootstrap: Bootstrap;
+  readonly context: CommandContext;
+  readonly isDryRun: boolean;
+  readonly isJson: boolean;
+}
+
+async function sweepRoute(
+  routeConfig: RouteConfig,
+  config: Config,
+  signals: { readonly stop: AbortSignal; readonly cancel: AbortSignal },
+  about: About,
+): Promise<SweepReport | undefined> {
+  const { agent, context, isDryRun, isJson } = about;
+  await using route = await agent.workplace.openIfWanted(routeConfig, { isReadOnly: isDryRun });
+  if (route === undefined) return undefined;
+  if (!isJson && config.routes.length > 1) {
+    context.stdout.write(`route ${routeConfig.name}: ${route.directory.path}\n`);
+  }
+  const teller = makeTeller(route, about);
+  if (!isDryRun) {
+    await agent.workplace.watchOnly(config, await watchedOf(config, context));
+    await agent.waitForSteadyClock(route, context.stop, (ms) => {
+      const text = `for ${formatDuration(ms)}, until the clock is known to run steadily`;
+      context.stderr.write(`s3-offload-agent: waiting ${text}\n`);
+    });
+  }
+  const observers = teller === undefined ? [] : [teller];
+  const report = await agent.sweeper.sweep(route, config, signals, { isDryRun, observers });
+  teller?.finish(report);
+  return report;
+}
+
+/** @throws AgentError (exit code 2) if there is no route of that name */
+function routesOf({ routes }: Config, name: string | undefined): readonly RouteConfig[] {
+  const wanted = name === undefined ? routes : routes.filter((route) => route.name === name);
+  if (wanted.length > 0) return wanted;
+  const names = routes.map((route) => route.name);
+  const near = nearest(name ?? "", names);
+  throw configurationError(
+    `There is no route ${JSON.stringify(name)}${near === undefined ? "" : `: did you mean ${near}?`}`,
+    `Name one of ${names.join(", ")}, or leave --route out to sweep all.`,
+  );
+}
+
+/** The real paths of what is watched, by whichever sweep. */
+async function watchedOf(config: Config, { workingDirectory }: CommandContext) {
+  const paths = config.routes.map(({ settings }) => resolve(workingDirectory, settings.directory));
+  return await Promise.all(paths.map((path) => realpath(path).catch(() => path)));
+}
+
 /** Who tells of the sweep on standard output; undefined: the log records themselves do. */
 function makeTeller(
   route: Route,
-  about: {
-    readonly agent: Agent;
-    readonly bootstrap: Bootstrap;
-    readonly context: CommandContext;
-    readonly isDryRun: boolean;
-    readonly isJson: boolean;
-  },
+  about: About,
 ): (SweepObserver & { finish(report: SweepReport): void }) | undefined {
   const { agent, bootstrap, context, isDryRun } = about;
   const { settings } = route.config;
-  const keyOf = (entry: Entry) => agent.keyOf(route.config, entry);
+  const keyOf = (entry: Entry) => agent.sweeper.keyOf(route.config, entry);
   if (!about.isJson) {
     return makeSweepPrinter({
       context,
@@ -98,14 +161,17 @@ function makeTeller(
 }
 
 /** Whoever reads the events may rely on `sweep.completed` being the last. */
-function untilCompleted(context: CommandContext): RecordSink {
+function untilCompleted(context: CommandContext): RecordSink & { expect(sweeps: number): void } {
   const sink = makeStreamSink(context.stdout);
-  let isCompleted = false;
+  let left = 1;
   return {
+    expect(sweeps) {
+      left = sweeps;
+    },
     write(line, timestamp) {
-      if (isCompleted) return;
+      if (left <= 0) return;
       sink.write(line, timestamp);
-      isCompleted = line.includes('"event":"sweep.completed"');
+      if (line.includes('"event":"sweep.completed"')) left -= 1;
     },
   };
 }

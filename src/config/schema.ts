@@ -1,8 +1,5 @@
-import type { Schema } from "convict";
-import { convict } from "./formats.ts";
-
-/** The settings of a fleet, as convict gives them: one member per parameter, named as it is. */
-export interface Settings {
+/** The settings of one route: a watched directory and its destination. Named as the parameters are. */
+export interface RouteSettings {
   readonly bucket: string;
   readonly prefix: string;
   readonly schedule: string;
@@ -23,59 +20,77 @@ export interface Settings {
   /** Pairs of name and value; convict would take an object for settings of its own. */
   readonly tags: readonly (readonly [name: string, value: string])[];
   readonly "bucket-owner": string;
+}
+
+/** The settings of a host as a whole. */
+export interface HostSettings {
+  /** Bytes a second of all uploads together; 0: no limit. */
+  readonly "bandwidth-limit": number;
   readonly "file-events": "all" | "failures";
   readonly "log-level": "debug" | "info" | "warn" | "error";
   /** Milliseconds. */
   readonly "refresh-interval": number;
 }
 
+/** Every setting. */
+export interface Settings extends RouteSettings, HostSettings {}
+
 const DAY_MS = 86_400_000;
 
 /**
- * Every parameter below `/s3-offload-agent/fleets/<fleet>/` and `/s3-offload-agent/hosts/<host-id>/`.
- * The table in the README is made from this: `doc` is what it says there, `default` is written as
- * a person would write it.
+ * Every parameter that sets something on a host. The table in the README is made from this: `doc`
+ * is what it says there, `default` is written as a person would write it. `scope` says whether
+ * each route may have its own. SSM takes no empty value, so where empty means something it is
+ * written `none`.
  */
 export const settingsSchema = {
   bucket: {
     doc: "Destination bucket: its name, or the ARN of an access point.",
+    scope: "route",
     format: "text",
     default: null,
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     pattern:
-      /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$|^arn:[a-z-]+:s3[a-z-]*:[a-z0-9-]*:\d{12}:accesspoint[/:][\w./:-]+$/,
+      /^(?!.*\.\.)(?!.*\.-|.*-\.)(?!xn--|sthree-|amzn-s3-demo-|none$)(?!.*--x-s3$|.*--table-s3$)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$|^arn:aws[a-z-]*:s3:[a-z]{2,}(-[a-z]+)+-\d:\d{12}:accesspoint[/:][a-z0-9][a-z0-9-]{1,48}[a-z0-9]$/,
     expects:
-      "must be a bucket name (3 to 63 lower-case letters, digits, dots, hyphens) or an access point's ARN",
+      "must be a bucket name (3 to 63 lower-case letters, digits, dots, hyphens) or the ARN of an access point in one region",
   },
   prefix: {
-    doc: "Object key prefix, taken as it is written: end it with a slash. `{host}` and `{fleet}` stand for the host's id and the fleet, `{yyyy}` `{MM}` `{dd}` `{HH}` for the file's mtime in UTC.",
+    doc: "Object key prefix, taken as it is written: end it with a slash. `{host}` and `{fleet}` stand for the host's id and the fleet, `{yyyy}` `{MM}` `{dd}` `{HH}` for the file's mtime in UTC. `none`: no prefix.",
+    scope: "route",
     format: "prefix",
     default: "{host}/",
+    takesNone: true,
   },
   schedule: {
     doc: "When to sweep: `rate(N seconds|minutes|hours|days)`, five cron fields, or `cron(...)`.",
-    format: String,
+    scope: "route",
+    format: "schedule",
     default: "rate(10 minutes)",
   },
   splay: {
     doc: "Over how long the hosts of a fleet spread their sweeps; each host keeps its place. `auto`: the whole interval of a rate, one minute for cron.",
+    scope: "route",
     format: "duration-or-auto",
     default: "auto",
+    min: 0,
+    max: DAY_MS,
   },
   timezone: {
     doc: "Time zone in which cron fields are read.",
+    scope: "route",
     format: "timezone",
     default: "UTC",
   },
   directory: {
     doc: "Watched directory, with everything below it. A relative one is taken from the agent's working directory.",
-    format: "text",
+    scope: "route",
+    format: "directory",
     default: "/var/spool/s3-offload",
-    pattern: /^[^\0]+$/,
-    expects: "must be a path",
   },
   "min-age": {
     doc: "How long a file must not have changed (mtime and ctime) before it is taken. Below 30s only where the bootstrap file's `minAgeFloor` allows it.",
+    scope: "route",
     format: "duration",
     default: "30s",
     min: 0,
@@ -83,21 +98,26 @@ export const settingsSchema = {
   },
   include: {
     doc: "Globs of the files to take, on the path relative to the watched directory, separated by commas.",
+    scope: "route",
     format: "globs",
     default: "**",
   },
   exclude: {
-    doc: "Globs of files never to take: by default the names that programs use for unfinished files.",
+    doc: "Globs of files never to take: by default the names that programs use for unfinished files. `none`: no such names.",
+    scope: "route",
     format: "globs",
     default: "**/*.tmp,**/*.temp,**/*.part,**/*.partial,**/*.filepart,**/*.swp,**/*~",
+    takesNone: true,
   },
   "on-conflict": {
     doc: "What becomes of a file whose key is taken: `suffix`, it goes to a key that names its content; `overwrite`, where the bootstrap file's `allowOverwrite` allows it and the bucket keeps versions.",
+    scope: "route",
     format: ["suffix", "overwrite"],
     default: "suffix",
   },
   concurrency: {
     doc: "How many files are transferred at once.",
+    scope: "route",
     format: "count",
     default: "8",
     min: 1,
@@ -105,6 +125,7 @@ export const settingsSchema = {
   },
   "quarantine-after": {
     doc: "After how many failures of its own, while others succeed, a file is set aside in `.s3oa-quarantine`; 0: never.",
+    scope: "route",
     format: "count",
     default: "10",
     min: 0,
@@ -112,6 +133,7 @@ export const settingsSchema = {
   },
   "storage-class": {
     doc: "Storage class of the objects.",
+    scope: "route",
     format: [
       "STANDARD",
       "STANDARD_IA",
@@ -124,36 +146,55 @@ export const settingsSchema = {
     default: "STANDARD",
   },
   "kms-key-id": {
-    doc: "KMS key that encrypts the objects; empty: the bucket's default encryption.",
+    doc: "KMS key that encrypts the objects. `none`: the bucket's default encryption.",
+    scope: "route",
     format: "text",
-    default: "",
-    pattern: /^[\w:/-]*$/,
-    expects: "must be a KMS key's id, ARN or alias",
+    default: "none",
+    takesNone: true,
+    // https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+    pattern:
+      /^$|^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/)?([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$|^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias\/[\w/-]{1,250}$/,
+    expects: "must be a KMS key's id, ARN or alias, such as alias/my-key",
   },
   tags: {
     doc: "Tags of the objects, as `name=value` pairs separated by commas.",
+    scope: "route",
     format: "tags",
-    default: "",
+    default: "none",
+    takesNone: true,
   },
   "bucket-owner": {
-    doc: "Account that must own the bucket; empty: not checked.",
+    doc: "Account that must own the bucket. `none`: not checked.",
+    scope: "route",
     format: "text",
-    default: "",
+    default: "none",
+    takesNone: true,
     pattern: /^(\d{12})?$/,
     expects: "must be the 12 digits of an account id",
   },
+  "bandwidth-limit": {
+    doc: "How many bytes a second all uploads of a host may take together, such as `10MiB`. `none`: no limit.",
+    scope: "host",
+    format: "bandwidth",
+    default: "none",
+    takesNone: true,
+    min: 1_024,
+  },
   "file-events": {
     doc: "Which files get a log record of their own: `all`, or only `failures`.",
+    scope: "host",
     format: ["all", "failures"],
     default: "all",
   },
   "log-level": {
     doc: "Least level of the log records: `debug`, `info`, `warn` or `error`.",
+    scope: "host",
     format: ["debug", "info", "warn", "error"],
     default: "info",
   },
   "refresh-interval": {
-    doc: "How often the parameters are read again.",
+    doc: "How often the parameters are asked for changes.",
+    scope: "host",
     format: "duration",
     default: "10m",
     min: 1_000,
@@ -161,47 +202,43 @@ export const settingsSchema = {
   },
 } as const;
 
+/** Parameters of a fleet that set nothing on a host by themselves. */
+export const FLEET_PARAMETERS = {
+  "canary/percent": {
+    doc: "How many percent of the hosts, 0 to 100, have the values below `canary/`.",
+    default: "0",
+  },
+  "expected-hosts": {
+    doc: "How many hosts there should be: fewer heartbeats raise an alarm.",
+    default: "none",
+  },
+  revision: {
+    doc: "Written last by `fleet apply`: a new version tells the hosts to read all parameters.",
+    default: "none",
+  },
+} as const;
+
 export type SettingName = keyof typeof settingsSchema;
+export type RouteSettingName = keyof RouteSettings;
+export type HostSettingName = keyof HostSettings;
 
 /** The names of all settings, in the order of the schema. */
 export const SETTING_NAMES = Object.keys(settingsSchema) as SettingName[];
+
+/** Those that each route may have its own of. */
+export const ROUTE_SETTING_NAMES = SETTING_NAMES.filter(isRouteSettingName);
+
+/** Those that are of the host as a whole. */
+export const HOST_SETTING_NAMES = SETTING_NAMES.filter(
+  (name): name is HostSettingName => !isRouteSettingName(name),
+);
 
 /** Whether a parameter's leaf is the name of a setting. */
 export function isSettingName(leaf: string): leaf is SettingName {
   return Object.hasOwn(settingsSchema, leaf);
 }
 
-/** One thing that is wrong with a setting. */
-export interface SettingProblem {
-  readonly setting: string;
-  readonly reason: string;
-}
-
-/**
- * Validates raw values as a whole and makes the typed settings of them; what is not given has its
- * default.
- * @returns the settings, or everything that is wrong with them
- */
-export function validateSettings(
-  values: Readonly<Partial<Record<SettingName, string | readonly string[]>>>,
-): { readonly settings: Settings } | { readonly problems: readonly SettingProblem[] } {
-  // convict would read this process's own arguments and environment if not told otherwise.
-  const schema = settingsSchema as unknown as Schema<Settings>;
-  const config = convict<Settings>(schema, { args: [], env: {} });
-  config.load(structuredClone(values));
-  try {
-    config.validate({ allowed: "strict" });
-  } catch (error) {
-    return { problems: problemsOf(error) };
-  }
-  return { settings: config.getProperties() };
-}
-
-/** convict reports all problems as the lines of one message, each `name: reason`. */
-export function problemsOf(error: unknown): SettingProblem[] {
-  if (!(error instanceof Error)) throw error;
-  return error.message.split("\n").map((line) => {
-    const [, setting = "", reason = line] = /^([\w-]+): (.*)$/.exec(line) ?? [];
-    return { setting, reason };
-  });
+/** Whether a setting may differ from route to route. */
+export function isRouteSettingName(name: SettingName): name is RouteSettingName {
+  return settingsSchema[name].scope === "route";
 }

@@ -31,30 +31,74 @@ export async function forEachConcurrently<T>(
   if (first !== undefined) throw first;
 }
 
-/** A number of places, taken in the order of asking. */
+/** The places of one party among several. */
+export interface Share extends Disposable {
+  /** Resolves when a place is the caller's. */
+  take(): Promise<void>;
+  /** Gives a place back. */
+  giveBack(): void;
+  /** The party is gone. It holds no place then, and waits for none. */
+  [Symbol.dispose](): void;
+}
+
+interface Party {
+  held: number;
+}
+
+/**
+ * A number of places that several parties share, such as the descriptors of a process. INVARIANTS:
+ *
+ * - Places are given in the order of asking, whoever asks.
+ * - One place is left for each party that has none: however long another one keeps all of its
+ *   places, nobody starves. Only parties beyond the number of places wait for others to give back.
+ */
 export class Places {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #parties = new Set<Party>();
+  #waiting: { readonly party: Party; readonly grant: () => void }[] = [];
 
   constructor(count: number) {
     this.#free = count;
   }
 
-  /** Resolves when a place is the caller's. */
-  async take(): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
-    await promise;
+  /** One party more. */
+  share(): Share {
+    const party: Party = { held: 0 };
+    this.#parties.add(party);
+    return {
+      take: async () => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#waiting.push({ party, grant: resolve });
+        this.#grant();
+        await promise;
+      },
+      giveBack: () => {
+        party.held -= 1;
+        this.#free += 1;
+        this.#grant();
+      },
+      [Symbol.dispose]: () => {
+        this.#parties.delete(party);
+        this.#grant();
+      },
+    };
   }
 
-  /** Gives a place back. */
-  giveBack(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
+  #grant(): void {
+    if (this.#free === 0) return;
+    this.#waiting = this.#waiting.filter(({ party, grant }) => {
+      if (!this.#mayTake(party)) return true;
+      this.#free -= 1;
+      party.held += 1;
+      grant();
+      return false;
+    });
+  }
+
+  #mayTake(party: Party): boolean {
+    if (party.held === 0) return this.#free > 0;
+    let reserved = 0;
+    for (const { held } of this.#parties) if (held === 0) reserved += 1;
+    return this.#free > reserved;
   }
 }

@@ -33,6 +33,34 @@ export class AgentError extends Error {
   }
 }
 
+/** A service that could not be asked, or that refused (exit code 3). */
+export class ServiceError extends AgentError {
+  /** The service's code, such as `ThrottlingException`, or the system's, such as `ECONNREFUSED`. */
+  readonly code: string;
+  /** The same request may succeed later without anybody's doing. */
+  readonly isPassing: boolean;
+  /** How long the service asks to be left alone, in milliseconds; undefined: it does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    options: {
+      readonly code: string;
+      readonly isPassing: boolean;
+      readonly retryAfterMs: number | undefined;
+      readonly hint: string;
+      readonly cause?: unknown;
+    },
+  ) {
+    const { hint, cause } = options;
+    super(message, { exitCode: ExitCode.unreachable, hint, cause });
+    this.name = "ServiceError";
+    this.code = options.code;
+    this.isPassing = options.isPassing;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
 /** A usage or configuration error (exit code 2). */
 export function configurationError(message: string, hint: string, cause?: unknown): AgentError {
   return new AgentError(message, { exitCode: ExitCode.configuration, hint, cause });

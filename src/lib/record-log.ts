@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
-import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { replaceFile, syncDirectory, writeFileAtomically } from "./atomic-file.ts";
 import { isErrno } from "./errors.ts";
 
 /** What a log's first line says of the rest. */
@@ -39,6 +39,8 @@ interface Waiting {
  * in eight hexadecimal digits, a space, and the JSON; the first one names the format. INVARIANTS:
  *
  * - `append` resolves only when the record is on disk; records that come together share one sync.
+ * - `append` and `rewrite` may be called by many at once. A rewrite asks for its records when its
+ *   turn has come: what was appended until then is in the old file, what comes later in the new one.
  * - Lines are written behind the last one that was synced, and a write that failed half-way is cut
  *   off: it leaves nothing in the middle, and none of its records comes back.
  * - A torn last line was never acknowledged and is cut off. Anything else that cannot be read is
@@ -116,15 +118,20 @@ export class RecordLog {
 
   /**
    * Replaces all records.
+   * @param records asked for when all that was begun before is done
    * @throws system errors; the old file is then as it was
    */
-  async rewrite(records: readonly unknown[]): Promise<void> {
+  async rewrite(records: () => readonly unknown[]): Promise<void> {
     const done = this.#busy.then(async () => {
-      await writeFileAtomically(this.#path, textOf(this.#format, records));
-      const file = await open(this.#path, "r+");
-      await this.#file.close();
-      this.#file = file;
-      this.#bytes = (await file.stat()).size;
+      const content = Buffer.from(textOf(this.#format, records()));
+      await replaceFile(this.#path, content, {
+        onReplaced: async (file) => {
+          const replaced = this.#file;
+          this.#file = file;
+          this.#bytes = content.length;
+          await replaced.close().catch(() => undefined);
+        },
+      });
     });
     this.#busy = done.catch(() => undefined);
     await done;

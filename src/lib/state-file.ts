@@ -102,9 +102,10 @@ export class StateFile {
 
   /**
    * Replaces all records.
+   * @param records asked for when all that was begun before is done
    * @throws system errors; the old file is then as it was
    */
-  async rewrite(records: readonly unknown[]): Promise<void> {
+  async rewrite(records: () => readonly unknown[]): Promise<void> {
     await this.#try(async (log) => await log.rewrite(records));
   }
 

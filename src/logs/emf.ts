@@ -8,27 +8,32 @@ export type MetricUnit = "Count" | "Bytes" | "Milliseconds" | "Seconds";
 /** A metric's value and unit, by its name. */
 export type Metrics = Readonly<Record<string, readonly [value: number, unit: MetricUnit]>>;
 
+/** The dimensions of a record: always the fleet, and one more that has few values. */
+export type Dimensions = { readonly Fleet: string } & (
+  | { readonly Route: string }
+  | { readonly Cohort: string }
+);
+
 /**
- * The members that make a log record carry metrics. Each metric is there for the fleet and for the
- * route; never for the host: that would be one paid metric a host.
+ * The members that make a log record carry metrics. Each metric is there for the fleet, and for the
+ * route or the cohort; never for the host: that would be one paid metric a host.
  * @param timestamp wall-clock milliseconds
  */
 export function emfFields(
   metrics: Metrics,
-  dimensions: { readonly fleet: string; readonly route: string },
+  dimensions: Dimensions,
   timestamp: number,
 ): Record<string, unknown> {
   const entries = Object.entries(metrics);
   return {
-    Fleet: dimensions.fleet,
-    Route: dimensions.route,
+    ...dimensions,
     ...Object.fromEntries(entries.map(([name, [value]]) => [name, value])),
     _aws: {
       Timestamp: timestamp,
       CloudWatchMetrics: [
         {
           Namespace: METRIC_NAMESPACE,
-          Dimensions: [["Fleet"], ["Fleet", "Route"]],
+          Dimensions: [["Fleet"], Object.keys(dimensions)],
           Metrics: entries.map(([Name, [, Unit]]) => ({ Name, Unit })),
         },
       ],

@@ -15,14 +15,40 @@ export const EVENTS = {
   },
   "agent.stopped": { level: "info", doc: "It has stopped." },
   "agent.failed": { level: "error", doc: "It cannot work and ends; `hint` says the way out." },
+  "host.cloned": {
+    level: "warn",
+    doc: "The state directory was written by another machine under this host id: two hosts may have it.",
+  },
+  "host.recalled": {
+    level: "info",
+    doc: "Whoever gives this host its id does not answer; it is known from an earlier start.",
+  },
+  "host.renamed": { level: "warn", doc: "This host had another id before." },
+  "host.unsure": {
+    level: "warn",
+    doc: "Whoever should give this host its id does not answer; another source stands for it.",
+  },
+  "host.unsaved": {
+    level: "warn",
+    doc: "The host's id cannot be kept for the next start.",
+  },
+  "agent.heartbeat": {
+    level: "info",
+    doc: "Once in each five minutes of UTC: the host lives; carries its state in short.",
+  },
   "config.applied": { level: "info", doc: "A configuration is in effect." },
   "config.refused": {
     level: "error",
-    doc: "A changed configuration is not valid; the last good one stays.",
+    doc: "A changed configuration (`desiredHash`) is not valid or cannot be put into effect; the last good one (`configHash`) stays.",
   },
   "config.unreachable": {
     level: "warn",
     doc: "The parameters cannot be read; the last good ones stay.",
+  },
+  "config.reachable": { level: "info", doc: "The parameters can be read again." },
+  "config.unsettled": {
+    level: "debug",
+    doc: "A parameter was written less than 30 seconds ago; all are read again 30 seconds later.",
   },
   "config.unknown-parameter": {
     level: "warn",

@@ -53,6 +53,11 @@ export class LogShipper implements RecordSink {
     return this.#droppedTotal;
   }
 
+  /** How many records wait to be sent. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   write(line: string, timestamp: number): void {
     const event = makeLogEvent(line, timestamp);
     this.#queue.push(event);

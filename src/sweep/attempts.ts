@@ -29,7 +29,10 @@ export interface Attempt {
 
 export const ATTEMPTS_FORMAT = { format: "s3-offload-agent attempts", version: 1 } as const;
 
-/** What does not fit is tried in every sweep, as if it had never failed. */
+/**
+ * Of one root, so that none takes what the others need. What does not fit is tried in every sweep,
+ * as if it had never failed.
+ */
 export const ATTEMPTS_MAX = 4_096;
 const BACKOFF_BASE_MS = 60_000;
 const BACKOFF_CAP_MS = 6 * 3_600_000;
@@ -39,14 +42,17 @@ const NEVER_FAILED = { failures: 0, counted: 0, reason: "", message: "", dueAt: 
 /**
  * Remembers the files that wait or fail, over restarts too: how long they have been there, how
  * often they failed, and when they are tried again. A file that has changed in any way, a chmod
- * included, begins anew.
+ * included, begins anew. Sweeps of several roots may use it side by side, one of each.
  */
 export class Attempts {
   readonly #file: StateFile;
-  readonly #byPath = new Map<string, Attempt>();
-  /** The paths seen since the sweep began. */
-  #seen = new Set<string>();
-  #isChanged = false;
+  /** By root and path. */
+  readonly #known = new Map<string, Map<string, Attempt>>();
+  /** By root, the paths seen since the sweep of it began. */
+  readonly #seen = new Map<string, Set<string>>();
+  /** How many changes there were, and how many of them are on disk. */
+  #changes = 0;
+  #changesWritten = 0;
 
   /**
    * @param records what stands in the file
@@ -55,7 +61,7 @@ export class Attempts {
     const attempts = new Attempts(file);
     for (const record of records) {
       const attempt = fromRecord(record);
-      if (attempt !== undefined) attempts.#byPath.set(keyOf(attempt.root, attempt.path), attempt);
+      if (attempt !== undefined) attempts.#knownIn(attempt.root).set(attempt.path, attempt);
     }
     return attempts;
   }
@@ -65,13 +71,13 @@ export class Attempts {
   }
 
   /** All files that wait or fail, as far as they are known. */
-  list(): Iterable<Attempt> {
-    return this.#byPath.values();
+  *list(): Iterable<Attempt> {
+    for (const known of this.#known.values()) yield* known.values();
   }
 
   /** What is known of a file, if it has not changed since. */
   find(root: string, entry: Entry): Attempt | undefined {
-    const attempt = this.#byPath.get(keyOf(root, escapePath(entry.at)));
+    const attempt = this.#known.get(root)?.get(escapePath(entry.at));
     return attempt?.state === stateOf(entry) ? attempt : undefined;
   }
 
@@ -89,7 +95,7 @@ export class Attempts {
    * @returns for how long that has been so, in milliseconds
    */
   waits(root: string, entry: Entry, now: number): number {
-    const firstSeenAt = this.#known(root, entry)?.firstSeenAt ?? now;
+    const firstSeenAt = this.#sameFile(root, entry)?.firstSeenAt ?? now;
     const { failures, counted, reason, message, dueAt } = this.find(root, entry) ?? NEVER_FAILED;
     const failed = { failures, counted, reason, message, dueAt };
     this.#set(root, entry, { firstSeenAt, ...failed, isQuarantined: false });
@@ -106,7 +112,7 @@ export class Attempts {
     failure: { readonly reason: string; readonly message: string },
     { now, random }: { readonly now: number; readonly random: Random },
   ): Attempt {
-    const known = this.#known(root, entry);
+    const known = this.#sameFile(root, entry);
     const before = this.find(root, entry);
     const failures = (before?.failures ?? 0) + 1;
     const doubled = BACKOFF_BASE_MS * 2 ** Math.min(failures - 2, 30);
@@ -123,52 +129,94 @@ export class Attempts {
 
   /** Failures count against a file only while others succeed: takes back one of a sweep without. */
   uncount(attempt: Attempt): void {
-    const key = keyOf(attempt.root, attempt.path);
-    const known = this.#byPath.get(key);
-    if (known !== undefined) this.#byPath.set(key, { ...known, counted: known.counted - 1 });
+    const { root, path } = attempt;
+    const known = this.#known.get(root)?.get(path);
+    if (known === undefined) return;
+    this.#knownIn(root).set(path, { ...known, counted: known.counted - 1 });
+    this.#changes += 1;
   }
 
   /** Notes that a file was set aside. @param entry as it is now */
   quarantined(root: string, entry: Entry, attempt: Attempt): void {
-    this.#byPath.delete(keyOf(attempt.root, attempt.path));
+    this.#delete(attempt.root, attempt.path);
     this.#set(root, entry, { ...attempt, isQuarantined: true });
   }
 
   /** The file is gone. */
   forget(root: string, entry: Entry): void {
-    if (this.#byPath.delete(keyOf(root, escapePath(entry.at)))) this.#isChanged = true;
+    this.#delete(root, escapePath(entry.at));
   }
 
   /** The file is there as it was: it is not to be forgotten. */
   isThere(root: string, entry: Entry): void {
-    const key = keyOf(root, escapePath(entry.at));
-    if (this.#byPath.has(key)) this.#seen.add(key);
+    const path = escapePath(entry.at);
+    if (this.#known.get(root)?.has(path) === true) this.#seenIn(root).add(path);
   }
 
-  /** Begins a sweep: what is not seen until its end is gone. */
-  begin(): void {
-    this.#seen = new Set();
+  /** Begins a sweep: what is not seen below `root` until its end is gone. */
+  begin(root: string): void {
+    this.#seen.set(root, new Set());
   }
 
   /**
-   * Ends a sweep and writes everything down.
+   * Ends a sweep and writes everything down, what sweeps of other roots know so far as well.
    * @param isWhole whether it looked at everything below `root`
    * @throws system errors
    */
   async end(root: string, isWhole: boolean): Promise<void> {
-    for (const [key, attempt] of isWhole ? this.#byPath : []) {
-      if (attempt.root !== root || this.#seen.has(key)) continue;
-      this.#byPath.delete(key);
-      this.#isChanged = true;
+    const seen = this.#seenIn(root);
+    this.#seen.delete(root);
+    for (const path of isWhole ? this.#knownIn(root).keys() : []) {
+      if (!seen.has(path)) this.#delete(root, path);
     }
-    if (!this.#isChanged) return;
-    await this.#file.rewrite([...this.#byPath.values()]);
-    this.#isChanged = false;
+    await this.#write();
+  }
+
+  /**
+   * Forgets the files in directories that nobody watches any more: nobody would find them gone. One
+   * in quarantine stays for as long as it is there, since a person put none of it right yet.
+   * @param roots the watched directories
+   * @param isThere whether a file is in quarantine still
+   * @throws system errors
+   */
+  async keepRoots(
+    roots: readonly string[],
+    isThere: (attempt: Attempt) => Promise<boolean>,
+  ): Promise<void> {
+    for (const attempt of [...this.list()]) {
+      if (roots.includes(attempt.root)) continue;
+      if (attempt.isQuarantined && (await isThere(attempt))) continue;
+      this.#delete(attempt.root, attempt.path);
+    }
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    if (this.#changes === this.#changesWritten) return;
+    let changes = this.#changes;
+    await this.#file.rewrite(() => {
+      changes = this.#changes;
+      return [...this.list()];
+    });
+    // Not those that came while it was written.
+    this.#changesWritten = changes;
+  }
+
+  #knownIn(root: string): Map<string, Attempt> {
+    return this.#known.getOrInsertComputed(root, () => new Map());
+  }
+
+  #delete(root: string, path: string): void {
+    if (this.#known.get(root)?.delete(path) === true) this.#changes += 1;
+  }
+
+  #seenIn(root: string): Set<string> {
+    return this.#seen.getOrInsertComputed(root, () => new Set());
   }
 
   /** The same file under the same name, whatever state it was in. */
-  #known(root: string, entry: Entry): Attempt | undefined {
-    const known = this.#byPath.get(keyOf(root, escapePath(entry.at)));
+  #sameFile(root: string, entry: Entry): Attempt | undefined {
+    const known = this.#known.get(root)?.get(escapePath(entry.at));
     return known?.inode === String(entry.fingerprint.inode) ? known : undefined;
   }
 
@@ -178,20 +226,16 @@ export class Attempts {
     rest: Omit<Attempt, "root" | "path" | "inode" | "state">,
   ): Attempt {
     const path = escapePath(entry.at);
-    const key = keyOf(root, path);
+    const known = this.#knownIn(root);
     const inode = String(entry.fingerprint.inode);
     const attempt: Attempt = { ...rest, root, path, inode, state: stateOf(entry) };
-    if (this.#byPath.size < ATTEMPTS_MAX || this.#byPath.has(key)) {
-      this.#seen.add(key);
-      this.#byPath.set(key, attempt);
-      this.#isChanged = true;
+    if (known.size < ATTEMPTS_MAX || known.has(path)) {
+      this.#seenIn(root).add(path);
+      known.set(path, attempt);
+      this.#changes += 1;
     }
     return attempt;
   }
-}
-
-function keyOf(root: string, path: string): string {
-  return `${root}\0${path}`;
 }
 
 /** A path is not enough: its file may be another one, or have been mended. */

@@ -90,7 +90,8 @@ export class Ledger {
   async compact(): Promise<void> {
     const needed = this.#uploaded.size * RECORD_BYTES;
     if (this.#file.bytes < COMPACT_BYTES_MIN + 2 * needed) return;
-    await this.#file.rewrite([...this.#uploaded.values()].map(toRecord));
+    // Others may add while this waits for its turn: what they were told is on disk must stay there.
+    await this.#file.rewrite(() => [...this.#uploaded.values()].map(toRecord));
   }
 
   #remember(uploaded: Uploaded): void {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hasUnseen } from "../lib/unseen.ts";
 import { escapePath } from "./escape-path.ts";
 
 /** S3 takes object keys of up to 1,024 bytes of UTF-8 (Amazon S3 User Guide, "Naming objects"). */
@@ -29,13 +30,29 @@ export function prefixProblem(template: string): string | undefined {
   const text = template.replace(/\{[^{}]*\}/g, "x");
   if (/[{}]/.test(text)) return "a brace has no partner";
   if (hasControlCharacter(text)) return "must not contain control characters";
+  if (hasUnseen(text)) {
+    return "must not contain characters that are not seen, or that turn the direction of text";
+  }
+  if (/(^|\/)\s|\s(\/|$)/.test(text)) return "must not have a space beside a slash or at an end";
+  if (/^["']|["']$/.test(text)) return "must not begin or end with a quote";
+  if (/^none$/i.test(text)) return "must be none in lower case, or end with a slash";
+  if (template.includes("${")) return "has a dollar before a brace: write {host} without it";
   if (text.startsWith("/"))
     return "must not start with a slash: the key would begin with an empty folder";
   if (text.includes("//")) return "must not contain two slashes in a row";
   if (/(^|\/)\.\.?(\/|$)/.test(text)) return "must not contain the segments `.` or `..`";
-  if (Buffer.byteLength(text) > 512)
-    return "must be at most 512 bytes, so that file names fit behind it";
+  const longest = template.replace(/\{([^{}]*)\}/g, (_, name: string) =>
+    "x".repeat(longestOf(name)),
+  );
+  if (Buffer.byteLength(longest) > 512)
+    return "must be at most 512 bytes with its placeholders filled in, so that file names fit behind it";
   return undefined;
+}
+
+/** A host's id and a fleet's name have up to 128 characters, a year four and the rest two. */
+function longestOf(placeholder: string): number {
+  if (placeholder === "host" || placeholder === "fleet") return 128;
+  return placeholder === "yyyy" ? 4 : 2;
 }
 
 /** What an object key is made of. */

@@ -5,7 +5,7 @@ import type { Directories, Directory } from "./directory.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { fingerprintOf, isSameContent, isSameFile } from "./fingerprint.ts";
 import { QUARANTINE } from "./own-names.ts";
-import { join, namesOf, split } from "./path-bytes.ts";
+import { join, leadsDown, namesOf, split } from "./path-bytes.ts";
 
 /**
  * Sets a file aside that fails again and again: a rename to the same path below the quarantine of
@@ -61,6 +61,22 @@ export async function releaseFromQuarantine(
   }
   await removeEmpty(from.directory, directories);
   return true;
+}
+
+/**
+ * Whether a file is in the quarantine of a directory that nobody has open. One that cannot be looked
+ * at is taken to be there.
+ * @param root real path of the directory
+ * @param path what the file was called
+ */
+export async function isInQuarantine(root: string, path: Buffer): Promise<boolean> {
+  if (!leadsDown(path)) return false;
+  try {
+    await lstat(join(Buffer.from(root), join(QUARANTINE, path)));
+    return true;
+  } catch (error) {
+    return !isErrno(error, "ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG");
+  }
 }
 
 /** Opens a directory and makes what is missing of it. @param onMade hears of each one made */

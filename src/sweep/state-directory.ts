@@ -7,9 +7,18 @@ import { tryLock } from "../lib/kernel.ts";
 import type { DamagedLog } from "../lib/record-log.ts";
 import { isDiskTrouble, makeDirectory, StateFile } from "../lib/state-file.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
-import { ATTEMPTS_FORMAT, Attempts } from "./attempts.ts";
-import { HOST_FORMAT, hostRecords, type LastSweep, readHost } from "./host-state.ts";
+import { ATTEMPTS_FORMAT, type Attempt, Attempts } from "./attempts.ts";
+import { unescapePath } from "./escape-path.ts";
+import {
+  type FailedSweep,
+  HOST_FORMAT,
+  type HostState,
+  hostRecords,
+  type LastSweep,
+  readHost,
+} from "./host-state.ts";
 import { LEDGER_FORMAT, Ledger } from "./ledger.ts";
+import { isInQuarantine } from "./quarantine.ts";
 
 /** A state file that could not be read. */
 export interface StateDamage extends DamagedLog {
@@ -19,7 +28,8 @@ export interface StateDamage extends DamagedLog {
 /**
  * The directory in which the agent keeps what must survive a restart. It is locked while it is
  * open. On a disk in trouble (full, read-only) the agent works on without it: what is kept there
- * saves work and names, no promise rests on it alone.
+ * saves work and names, no promise rests on it alone. Sweeps of several routes share it and may
+ * write at once: each write is of all that is known when its turn comes.
  */
 export class StateDirectory implements AsyncDisposable {
   readonly path: string;
@@ -31,9 +41,11 @@ export class StateDirectory implements AsyncDisposable {
   readonly #files: readonly StateFile[];
   readonly #host: StateFile;
   readonly #roots: Set<string>;
+  /** By route. */
+  readonly #sweeps: Map<string, LastSweep>;
+  readonly #failedSweeps: Map<string, FailedSweep>;
   readonly #lock: FileHandle | undefined;
   readonly #isReadOnly: boolean;
-  #lastSweep: LastSweep | undefined;
 
   /**
    * Opens the directory, and makes it if it is not there.
@@ -66,8 +78,7 @@ export class StateDirectory implements AsyncDisposable {
         isReadOnly,
         files,
         damages,
-        roots: new Set(host.roots),
-        lastSweep: host.lastSweep,
+        host,
         ledger: Ledger.of(files.ledger, await read(files.ledger)),
         attempts: Attempts.of(files.attempts, await read(files.attempts)),
         steadyClock: new SteadyClock(clock, bootId, host.anchor),
@@ -90,8 +101,7 @@ export class StateDirectory implements AsyncDisposable {
     isReadOnly: boolean;
     files: { ledger: StateFile; attempts: StateFile; host: StateFile };
     damages: readonly StateDamage[];
-    roots: Set<string>;
-    lastSweep: LastSweep | undefined;
+    host: HostState;
     ledger: Ledger;
     attempts: Attempts;
     steadyClock: SteadyClock;
@@ -102,8 +112,9 @@ export class StateDirectory implements AsyncDisposable {
     this.#files = Object.values(parts.files);
     this.#host = parts.files.host;
     this.damages = parts.damages;
-    this.#roots = parts.roots;
-    this.#lastSweep = parts.lastSweep;
+    this.#roots = new Set(parts.host.roots);
+    this.#sweeps = new Map(parts.host.sweeps.map((sweep) => [sweep.route, sweep]));
+    this.#failedSweeps = new Map(parts.host.failedSweeps.map((sweep) => [sweep.route, sweep]));
     this.ledger = parts.ledger;
     this.attempts = parts.attempts;
     this.steadyClock = parts.steadyClock;
@@ -133,17 +144,51 @@ export class StateDirectory implements AsyncDisposable {
 
   /** Notes what a sweep came to, for `status`. Resolves when that is on disk, if it can be. */
   async recordSweep(sweep: LastSweep): Promise<void> {
-    this.#lastSweep = sweep;
+    this.#sweeps.set(sweep.route, sweep);
+    this.#failedSweeps.delete(sweep.route);
     await this.saveHost();
+  }
+
+  /** Notes that a sweep failed as a whole. Resolves when that is on disk, if it can be. */
+  async recordFailedSweep(sweep: FailedSweep): Promise<void> {
+    this.#failedSweeps.set(sweep.route, sweep);
+    await this.saveHost();
+  }
+
+  /**
+   * Forgets the sweeps of routes that are configured no longer. Resolves when that is on disk, if it
+   * can be.
+   */
+  async keepRoutes(routes: readonly string[]): Promise<void> {
+    const known = [...this.#sweeps.keys(), ...this.#failedSweeps.keys()];
+    const gone = known.filter((route) => !routes.includes(route));
+    for (const route of gone) {
+      this.#sweeps.delete(route);
+      this.#failedSweeps.delete(route);
+    }
+    if (gone.length > 0) await this.saveHost();
+  }
+
+  /**
+   * Forgets the files in directories that are watched no longer, but for those that are in
+   * quarantine still. Resolves when that is on disk, if it can be.
+   * @param roots real paths of the watched directories; that of one that cannot be opened now too
+   */
+  async keepRoots(roots: readonly string[]): Promise<void> {
+    const isThere = ({ root, path }: Attempt) => isInQuarantine(root, unescapePath(path));
+    // `problem` tells of it.
+    await this.attempts.keepRoots(roots, isThere).catch(() => undefined);
   }
 
   /** Writes down what is known of the host and its sweeps; a disk in trouble is borne. */
   async saveHost(): Promise<void> {
-    const records = hostRecords({
-      anchor: this.steadyClock.anchor(),
-      roots: this.roots,
-      lastSweep: this.#lastSweep,
-    });
+    const records = () =>
+      hostRecords({
+        anchor: this.steadyClock.anchor(),
+        roots: this.roots,
+        sweeps: [...this.#sweeps.values()],
+        failedSweeps: [...this.#failedSweeps.values()],
+      });
     // `problem` tells of it.
     await this.#host.rewrite(records).catch(() => undefined);
   }

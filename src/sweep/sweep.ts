@@ -1,4 +1,4 @@
-import { forEachConcurrently, Places } from "../lib/concurrency.ts";
+import { forEachConcurrently, type Share } from "../lib/concurrency.ts";
 import type { Attempt, Attempts } from "./attempts.ts";
 import { type Candidate, type CandidateContext, candidates } from "./candidates.ts";
 import type { Decision } from "./decide.ts";
@@ -34,8 +34,10 @@ export type Notice =
 export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
   readonly attempts: Attempts;
   readonly concurrency: number;
-  /** For how many files the process has descriptors. */
-  readonly openFilesMax: number;
+  /** For the files that are open; all sweeps of the process have their share of these. */
+  readonly places: Share;
+  /** How many candidates are held in memory at once; see `windowMaxOf`. */
+  readonly windowMax: number;
   /** Failures after which a file is set aside; 0: never. */
   readonly quarantineAfter: number;
   readonly observer: SweepObserver;
@@ -52,11 +54,22 @@ export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
  */
 const SERVICE_FAILURES_MAX = 16;
 
-/** How many candidates are held in memory at once, a few hundred bytes each. */
+/** How many candidates all sweeps together hold in memory, a few hundred bytes each. */
 export const WINDOW_MAX = 4_096;
 
-/** Files that stand aside each hold a descriptor; Linux gives a service 1,024 or more of them. */
+/** With fewer the order of age means little. */
+const WINDOW_MIN = 256;
+
+/**
+ * Files that stand aside each hold a descriptor; Linux gives a service 1,024 or more of them. Of
+ * all sweeps together.
+ */
 export const OPEN_FILES_MAX = 512;
+
+/** How many candidates each of so many sweeps holds in memory. */
+export function windowMaxOf(sweeps: number): number {
+  return Math.max(WINDOW_MIN, Math.floor(WINDOW_MAX / Math.max(1, sweeps)));
+}
 
 /** One pass over the watched directory: scan, decide, transfer, add up. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
@@ -67,7 +80,6 @@ class Sweep {
   readonly #options: SweepOptions;
   readonly #tally = new Tally();
   readonly #removals = new Set<Promise<void>>();
-  readonly #places: Places;
   /** Inodes of files with several names, one of which is under way. */
   readonly #linked = new Set<bigint>();
   readonly #context: TransferContext & CandidateContext;
@@ -76,17 +88,16 @@ class Sweep {
 
   constructor(options: SweepOptions) {
     this.#options = options;
-    this.#places = new Places(Math.min(OPEN_FILES_MAX, options.openFilesMax));
     const tally = this.#tally;
     this.#context = { ...options, tally, onWeak: (weakness) => tally.addWeak(weakness) };
   }
 
   async run(): Promise<SweepReport> {
-    const { clock, stop, isDryRun, attempts, root } = this.#options;
+    const { clock, stop, isDryRun, attempts, root, windowMax } = this.#options;
     const startedAt = clock.now();
     const started = clock.monotonic();
-    attempts.begin();
-    const ordered = oldestFirst(candidates(this.#context), WINDOW_MAX);
+    attempts.begin(root);
+    const ordered = oldestFirst(candidates(this.#context), windowMax);
     try {
       await forEachConcurrently(ordered, this.#options.concurrency, (one) => this.#begin(one));
     } finally {
@@ -112,21 +123,25 @@ class Sweep {
   async #begin(candidate: Candidate): Promise<void> {
     const { entry } = candidate;
     const key = this.#options.policy.keyOf(entry);
-    await this.#places.take();
+    await this.#options.places.take();
     // Asked only now: much may have happened while it waited for a place.
     const isDown = this.#tally.stoppedEarly !== undefined;
     if (this.#options.stop.aborted || isDown) {
-      this.#places.giveBack();
+      this.#options.places.giveBack();
       return this.#end(
         candidate,
         kept(this.#options.stop.aborted ? "interrupted" : "deferred", key),
       );
     }
     if (!this.#takeInode(entry)) {
-      this.#places.giveBack();
+      this.#options.places.giveBack();
       return this.#end(candidate, kept("changed", key));
     }
-    const result = await transfer(entry, this.#context);
+    const result = await transfer(entry, this.#context).catch((error: unknown) => {
+      // Others live on what this sweep gives back, however it ends.
+      this.#giveBack(entry);
+      throw error;
+    });
     if (result.kind !== "uploaded") {
       this.#giveBack(entry);
       return this.#end(candidate, result);
@@ -156,7 +171,7 @@ class Sweep {
   }
 
   #giveBack({ fingerprint: { inode, links } }: Entry): void {
-    this.#places.giveBack();
+    this.#options.places.giveBack();
     if (links > 1n) this.#linked.delete(inode);
   }
 
@@ -213,12 +228,11 @@ class Sweep {
     const { states, store, stop, root, directories, destination } = this.#options;
     if (stop.aborted || this.#tally.stoppedEarly !== undefined) return;
     const isCurrent = async (subject: UploadSubject): Promise<boolean> => {
-      // What lies in another watched directory is not ours to judge now.
-      if (subject.root.toString() !== root) return true;
       if (subject.destination.bucket !== destination.bucket) return false;
       return await stillStands(subject, directories);
     };
-    await states.abortOrphans({ store, isCurrent, signal: stop }).catch((error: unknown) => {
+    const of = { root: Buffer.from(root), store, isCurrent, signal: stop };
+    await states.abortOrphans(of).catch((error: unknown) => {
       if (!stop.aborted) throw error;
     });
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { syncDirectory } from "../lib/atomic-file.ts";
 import { errnoOf, isErrno, messageOf } from "../lib/errors.ts";
 import { type OpenedLog, RecordLog } from "../lib/record-log.ts";
@@ -40,17 +40,19 @@ export interface StoredState {
 }
 
 interface Found extends StoredState {
-  readonly name: string;
+  readonly file: string;
 }
 
 /**
  * How far the uploads in parts have got, on disk: one record log for each, in a folder of their
- * own. Losing a state loses work and nothing else, so no trouble with one is an error.
+ * own. Losing a state loses work and nothing else, so no trouble with one is an error. Each watched
+ * directory has a folder to itself: whoever reads a log may cut it or set it aside, which nobody
+ * may do to one that another sweep has open. Of one directory there is one sweep at a time.
  */
 export class UploadStates {
   readonly #directory: string;
   readonly #onProblem: (problem: StateProblem) => void;
-  /** Names of the states that are open here. */
+  /** The logs that are open here. */
   readonly #inUse = new Set<string>();
 
   constructor(options: {
@@ -69,9 +71,8 @@ export class UploadStates {
   async open(
     subject: UploadSubject,
   ): Promise<{ readonly state: UploadState; readonly stale: StoredState | undefined }> {
-    const name = nameOf(subject.root, subject.path);
-    this.#inUse.add(name);
-    const file = join(this.#directory, name);
+    const file = this.#fileOf(subject.root, subject.path);
+    this.#inUse.add(file);
     const opened = await this.#openLog(file);
     const found = opened === undefined ? undefined : this.#read(opened, file);
     const isUsable =
@@ -80,41 +81,43 @@ export class UploadStates {
       subject,
       progress: isUsable ? found.progress : NO_PROGRESS,
       log: opened?.log,
-      remove: () => this.#remove(name),
+      remove: () => this.#remove(file),
       onUnwritable: (error) => this.#tellUnwritable(file, error),
-      onClosed: () => this.#inUse.delete(name),
+      onClosed: () => this.#inUse.delete(file),
     });
     return { state, stale: isUsable ? undefined : found };
   }
 
   /** Removes the state of a file that needs none any longer, as when it has been removed. */
   async forget(root: Buffer, path: Buffer): Promise<void> {
-    await this.#remove(nameOf(root, path));
+    await this.#remove(this.#fileOf(root, path));
   }
 
-  /** All states on disk but those that are open here. */
-  async list(): Promise<readonly StoredState[]> {
-    return (await this.#list()).map(({ subject, progress }) => ({ subject, progress }));
+  /** All states of a watched directory on disk but those that are open here. */
+  async list(root: Buffer): Promise<readonly StoredState[]> {
+    return (await this.#list(root)).map(({ subject, progress }) => ({ subject, progress }));
   }
 
   /**
-   * Ends the uploads that nobody will go on with, in the store and on disk.
-   * @param isCurrent whether the file is still there, unchanged, and to be uploaded to there; it
+   * Ends the uploads of a watched directory that nobody will go on with, in the store and on disk.
+   * @param options.root real path of the watched directory
+   * @param options.isCurrent whether the file is still there, unchanged, and to be uploaded to there; it
    *   must say yes to what it knows nothing of
    * @returns how many uploads were ended
    * @throws the signal's reason, and what `isCurrent` throws
    */
   async abortOrphans(options: {
+    readonly root: Buffer;
     readonly store: ObjectStore;
     readonly isCurrent: (subject: UploadSubject) => boolean | Promise<boolean>;
     readonly signal: AbortSignal;
   }): Promise<number> {
     let ended = 0;
-    for (const { name, subject, progress } of await this.#list()) {
+    for (const { file, subject, progress } of await this.#list(options.root)) {
       options.signal.throwIfAborted();
-      if (this.#inUse.has(name) || (await options.isCurrent(subject))) continue;
+      if (this.#inUse.has(file) || (await options.isCurrent(subject))) continue;
       if (!(await this.abort({ ...options, subject, progress }))) continue;
-      await this.#remove(name);
+      await this.#remove(file);
       ended += 1;
     }
     return ended;
@@ -147,24 +150,25 @@ export class UploadStates {
     return true;
   }
 
-  async #list(): Promise<Found[]> {
+  async #list(root: Buffer): Promise<Found[]> {
     const found: Found[] = [];
-    for (const name of await namesIn(this.#directory)) {
-      if (!name.endsWith(SUFFIX) || this.#inUse.has(name)) continue;
-      const file = join(this.#directory, name);
+    const folder = this.#folderOf(root);
+    for (const name of await namesIn(folder)) {
+      const file = join(folder, name);
+      if (!name.endsWith(SUFFIX) || this.#inUse.has(file)) continue;
       const opened = await this.#openLog(file);
       if (opened === undefined) continue;
       const read = this.#read(opened, file);
       await opened.log.close();
-      if (read === undefined) await this.#remove(name);
-      else found.push({ name, subject: read.subject, progress: read.progress });
+      if (read === undefined) await this.#remove(file);
+      else found.push({ file, subject: read.subject, progress: read.progress });
     }
     return found;
   }
 
   async #openLog(file: string): Promise<OpenedLog | undefined> {
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       return await RecordLog.open(file, FORMAT);
     } catch (error) {
       this.#tellUnwritable(file, error);
@@ -183,11 +187,18 @@ export class UploadStates {
     return parsed && { ...parsed, isDamaged: reason !== undefined };
   }
 
-  async #remove(name: string): Promise<void> {
-    const file = join(this.#directory, name);
+  #folderOf(root: Buffer): string {
+    return join(this.#directory, hashOf(root));
+  }
+
+  #fileOf(root: Buffer, path: Buffer): string {
+    return join(this.#folderOf(root), `${hashOf(path)}${SUFFIX}`);
+  }
+
+  async #remove(file: string): Promise<void> {
     try {
       await unlink(file);
-      await syncDirectory(this.#directory);
+      await syncDirectory(dirname(file));
     } catch (error) {
       if (!isErrno(error, "ENOENT")) this.#tellUnwritable(file, error);
     }
@@ -263,7 +274,7 @@ export class UploadState {
 
   async #rewrite(record: unknown): Promise<void> {
     const isWritten = await this.#write((log) =>
-      log.rewrite([fileRecord(this.#options.subject), record]),
+      log.rewrite(() => [fileRecord(this.#options.subject), record]),
     );
     // Parts of this upload must never stand behind the name of the one before.
     if (!isWritten && this.#log !== undefined) await this.delete();
@@ -288,9 +299,9 @@ export class UploadState {
   }
 }
 
-function nameOf(root: Buffer, path: Buffer): string {
-  const hash = createHash("sha256").update(root).update("\0").update(path);
-  return `${hash.digest("hex").slice(0, 32)}${SUFFIX}`;
+/** A name for any bytes: 128 bits of their SHA-256. */
+function hashOf(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex").slice(0, 32);
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -10,6 +10,7 @@ import {
   messageOf,
 } from "../lib/errors.ts";
 import { tryLock } from "../lib/kernel.ts";
+import { exposureOf, trustedUsers, type Walk, walkPath } from "../lib/trusted-path.ts";
 import { Directory } from "./directory.ts";
 import { type Filesystem, filesystemOf } from "./filesystem.ts";
 
@@ -29,7 +30,9 @@ export interface WatchedDirectory extends AsyncDisposable {
 /**
  * Opens the watched directory, and locks it unless it is only to be read.
  * @param directory as the setting says it; a relative one is taken from `workingDirectory`
- * @param allowedRoots it must be one of these or below; links are resolved on both sides
+ * @param allowedRoots it must be one of these or below; links are resolved on both sides, on the
+ *   roots' side only those that root or the agent's user has made. A filesystem that is mounted
+ *   below a root lies below it: mounting is root's own deed
  * @throws AgentError with exit code 2 if it is absent, no directory, outside the allowed roots, or
  *   not readable or writable; with 4 if another agent holds it
  */
@@ -144,17 +147,44 @@ async function assertAllowed(
   asked: string,
   options: { readonly allowedRoots: readonly string[]; readonly workingDirectory: string },
 ): Promise<void> {
+  const trusted = trustedUsers();
   for (const root of options.allowedRoots) {
-    const resolved = resolve(options.workingDirectory, root);
-    // A root that does not exist cannot hold anything.
-    const real = await realpath(resolved).catch(() => undefined);
-    if (real !== undefined && isBelow(path, real)) return;
+    const walk = walkTo(resolve(options.workingDirectory, root));
+    if (walk === undefined || !isBelow(path, walk.end.path)) continue;
+    // Whoever may put a link in a root's place would widen what is allowed to any directory.
+    const link = walk.links.find((step) => exposureOf(step, trusted) !== undefined);
+    if (link === undefined) return;
+    throw configurationError(
+      `The allowed root ${root} is reached through the link ${link.path}, which user ${link.stats.uid} can lead anywhere.`,
+      `Name ${walk.end.path} itself in \`allowedRoots\`, if that is what you mean, or take the link over: chown -h root: ${link.path}`,
+    );
   }
   const via = path === asked ? "" : ` (which is ${path})`;
-  throw configurationError(
+  throw new NotAllowedError(
     `The watched directory ${asked}${via} is outside the allowed roots: ${options.allowedRoots.join(", ")}.`,
-    "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+    {
+      exitCode: ExitCode.configuration,
+      hint: "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+    },
   );
+}
+
+/** A directory that the bootstrap file does not allow. */
+class NotAllowedError extends AgentError {}
+
+/** Whether an error says that a directory is not there, or that files may not be taken from it. */
+export function isNoDirectoryOfOurs(error: unknown): boolean {
+  if (error instanceof NotAllowedError) return true;
+  return error instanceof AgentError && isErrno(error.cause, "ENOENT");
+}
+
+/** A root that does not exist cannot hold anything. */
+function walkTo(root: string): Walk | undefined {
+  try {
+    return walkPath(root);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Files that cannot be removed must not be uploaded in the first place. */

@@ -71,8 +71,10 @@ async function runCase(name: StateName, damage: Damage, report: FaultReport): Pr
   await makeState(host);
   if (name === "upload") await makeUploadState(host);
   const uploads = join(host.state, "uploads");
-  const folder = name === "upload" ? uploads : host.state;
-  const [upload = ""] = name === "upload" ? await readdir(uploads) : [];
+  // Of the one directory that is watched.
+  const [watched = ""] = name === "upload" ? await readdir(uploads) : [];
+  const folder = name === "upload" ? join(uploads, watched) : host.state;
+  const [upload = ""] = name === "upload" ? await readdir(folder) : [];
   const file = name === "upload" ? upload : name;
   const path = join(folder, file);
   const other = await readFile(join(host.state, name === "host" ? "ledger" : "host"));

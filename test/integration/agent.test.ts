@@ -214,13 +214,15 @@ describe("the agent", () => {
     expect(exitCode).to.equal(0);
     const shown = JSON.parse(stdout);
     expect(shown.unknown).to.have.length(23);
-    const of = (name: string) =>
-      shown.settings.find((setting: { name: string }) => setting.name === name);
+    const all = [...shown.settings, ...shown.routes[0].settings];
+    const of = (name: string) => all.find((setting: { name: string }) => setting.name === name);
     expect(of("timezone")).to.include({ value: "Europe/Berlin", origin: "fleet" });
     expect(of("prefix")).to.include({ value: "host/", origin: "host" });
     expect(of("concurrency")).to.include({ value: "8", origin: "default" });
     const text = (await host.run(["config", "show"])).stdout;
     expect(text).to.match(/^prefix +host\/ +host$/m);
+    const { stdout: origins } = await host.run(["config", "show", "--origin"]);
+    expect(origins).to.match(/^prefix +host\/ +\/s3-offload-agent\/hosts\/host-1\/prefix$/m);
   });
 
   it("gives help on every command, and its version", async () => {

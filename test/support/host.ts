@@ -143,7 +143,10 @@ function watch(child: ReturnType<typeof spawn>): RunningAgent {
   };
   if (child.stdout === null) throw new Error("the agent has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
-    records.push(JSON.parse(line));
+    const record = JSON.parse(line);
+    // A first call is spread over 30 seconds, and a change settles for as long: a reload does neither.
+    if (record.event === "agent.started") child.kill("SIGHUP");
+    records.push(record);
     wake();
   });
   const ended = endOf(child).finally(() => {

@@ -1,5 +1,6 @@
 import { mkdir, mkdtempDisposable, open, readdir, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
 import { fingerprintOf } from "../../src/sweep/fingerprint.ts";
 import { type LargeUpload, uploadLarge } from "../../src/sweep/large-upload.ts";
@@ -68,8 +69,11 @@ export async function makePlace(content: Buffer, key = "dir/large") {
         ...changes,
       });
     },
+    /** Relative to `directory`. */
     async stateFiles(): Promise<readonly string[]> {
-      return await readdir(directory);
+      const found = await readdir(directory, { recursive: true, withFileTypes: true });
+      const files = found.filter((one) => one.isFile());
+      return files.map((one) => relative(directory, join(one.parentPath, one.name)));
     },
     [Symbol.asyncDispose]: () => folder.remove(),
   };

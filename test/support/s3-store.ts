@@ -1,6 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { makeClients } from "../../src/aws/clients.ts";
 import { makeS3Store } from "../../src/aws/s3.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
 
 /** Credentials of no account, and nothing of the host's own. */
@@ -44,7 +45,10 @@ export async function withS3Store(
       region: "eu-central-1",
       roleArn: undefined,
       hostId: "h",
-      env: { AWS_ENDPOINT_URL: endpoint },
+      choice: { kind: "auto" },
+      allowImdsV1: false,
+      env: process.env,
+      clock: systemClock,
     });
     try {
       await work(makeS3Store(clients.s3), clients.s3);

@@ -4,6 +4,7 @@ import { lstat, mkdtempDisposable, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
+import { Places } from "../../src/lib/concurrency.ts";
 import { LeaseKeeper } from "../../src/lib/leases.ts";
 import { Attempts } from "../../src/sweep/attempts.ts";
 import { Directories, Directory } from "../../src/sweep/directory.ts";
@@ -12,7 +13,7 @@ import { Ledger } from "../../src/sweep/ledger.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
 import { Overwrites } from "../../src/sweep/overwrites.ts";
 import { scan } from "../../src/sweep/scan.ts";
-import { OPEN_FILES_MAX, type SweepOptions } from "../../src/sweep/sweep.ts";
+import { OPEN_FILES_MAX, type SweepOptions, WINDOW_MAX } from "../../src/sweep/sweep.ts";
 import { type TransferContext, transfer } from "../../src/sweep/transfer.ts";
 import { UploadStates } from "../../src/sweep/upload-states.ts";
 import { stateFileIn } from "./entries.ts";
@@ -23,7 +24,7 @@ const PART_MEMORY_BYTES = 64 * 2 ** 20;
 
 /** What transfers and sweeps of a directory take, with everything that a test does not say. */
 export type TestContext = TransferContext &
-  Pick<SweepOptions, "attempts" | "openFilesMax"> &
+  Pick<SweepOptions, "attempts" | "places" | "windowMax"> &
   AsyncDisposable;
 
 /**
@@ -60,7 +61,8 @@ export async function openContext(
     }),
     budget: new ByteBudget(PART_MEMORY_BYTES),
     overwrites: new Overwrites(false),
-    openFilesMax: OPEN_FILES_MAX,
+    places: new Places(OPEN_FILES_MAX).share(),
+    windowMax: WINDOW_MAX,
     policy: POLICY,
     destination: DESTINATION,
     store,

@@ -6,15 +6,18 @@ import { expect } from "chai";
 const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 
 /**
- * What each folder may import: main -> cli -> agent -> {config, schedule, sweep, logs, aws} -> lib.
+ * What each folder may import: main -> cli -> agent -> {refresh, config, schedule, sweep, logs, aws} -> lib.
+ * host finds out who the machine is; config and cli ask it.
  * Beyond that, config validates settings with the code that will obey them (schedule, sweep), cli
  * tells of what the others answer, and aws implements interfaces that the others own.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "lib"],
-  cli: ["agent", "config", "logs", "sweep", "lib"],
-  agent: ["config", "schedule", "sweep", "logs", "aws", "lib"],
-  config: ["schedule", "sweep", "lib"],
+  cli: ["agent", "config", "host", "logs", "sweep", "lib"],
+  agent: ["refresh", "config", "host", "schedule", "sweep", "logs", "aws", "lib"],
+  refresh: ["config", "logs", "lib"],
+  config: ["host", "schedule", "sweep", "lib"],
+  host: ["lib"],
   schedule: ["lib"],
   sweep: ["lib"],
   logs: ["lib"],

@@ -1,13 +1,17 @@
+import { CREDENTIALS_MUTATIONS } from "./credentials.ts";
+import { GUARD_MUTATIONS } from "./guards.ts";
 import type { Mutation } from "./mutation.ts";
 import { REMOVAL_MUTATIONS } from "./removal.ts";
 import { SCAN_MUTATIONS } from "./scan.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { UPLOAD_MUTATIONS } from "./upload.ts";
 
-/** Every safety step of the transfer, taken out. */
+/** Every safety step of the transfer, of the credentials, and of what keeps an agent to its host and its place, taken out. */
 export const MUTATIONS: readonly Mutation[] = [
   ...SCAN_MUTATIONS,
   ...UPLOAD_MUTATIONS,
   ...STATE_MUTATIONS,
   ...REMOVAL_MUTATIONS,
+  ...GUARD_MUTATIONS,
+  ...CREDENTIALS_MUTATIONS,
 ];

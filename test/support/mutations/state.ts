@@ -3,6 +3,8 @@ import type { Mutation } from "./mutation.ts";
 const LOG = "unit/lib/record-log.test.ts";
 const POWER = "unit/lib/power-cut.test.ts";
 const LEDGER = "unit/sweep/ledger-safety.test.ts";
+const LEDGER_FILE = "unit/sweep/ledger.test.ts";
+const SHARED = "unit/sweep/shared-state.test.ts";
 
 /** What is written down, so that it is there after a crash and never believed too much. */
 export const STATE_MUTATIONS: readonly Mutation[] = [
@@ -75,6 +77,39 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
     file: "lib/record-log.ts",
     edits: [["header.version !== format.version", "false"]],
     foundBy: [LOG, "newer version"],
+  },
+  {
+    name: "a rewrite leaves out what comes while it waits for its turn",
+    file: "lib/record-log.ts",
+    edits: [
+      [
+        "async rewrite(records: () => readonly unknown[])",
+        "async rewrite(asked: () => readonly unknown[])",
+      ],
+      [
+        "const done = this.#busy.then(async () => {",
+        "const known = [...asked()];\n    const records = () => known;\n    const done = this.#busy.then(async () => {",
+      ],
+    ],
+    foundBy: [LEDGER_FILE, "whoever compacts it"],
+  },
+  {
+    name: "a sweep forgets what a sweep of another root has seen",
+    file: "sweep/attempts.ts",
+    edits: [["    this.#seen.set(root, new Set());\n", "    this.#seen.clear();\n"]],
+    foundBy: [SHARED, "saw meanwhile"],
+  },
+  {
+    name: "what changes while another sweep ends is never written",
+    file: "sweep/attempts.ts",
+    edits: [["this.#changesWritten = changes;", "this.#changesWritten = this.#changes;"]],
+    foundBy: [SHARED, "while the end of another"],
+  },
+  {
+    name: "a file in quarantine is forgotten when nobody watches its root",
+    file: "sweep/attempts.ts",
+    edits: [["if (attempt.isQuarantined && (await isThere(attempt))) continue;\n", ""]],
+    foundBy: [SHARED, "but for those in quarantine"],
   },
   {
     name: "the removal begins before the ledger has the file",

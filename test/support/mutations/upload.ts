@@ -267,15 +267,15 @@ export const UPLOAD_MUTATIONS: readonly Mutation[] = [
     name: "an upload under way is ended as nobody's",
     file: "sweep/upload-states.ts",
     edits: [
-      ["!name.endsWith(SUFFIX) || this.#inUse.has(name)", "!name.endsWith(SUFFIX)"],
-      ["this.#inUse.has(name) || (await", "(await"],
+      ["!name.endsWith(SUFFIX) || this.#inUse.has(file)", "!name.endsWith(SUFFIX)"],
+      ["this.#inUse.has(file) || (await", "(await"],
     ],
     foundBy: [STATES, "never one that is under way"],
   },
   {
     name: "uploads of another watched directory are ended as nobody's",
-    file: "sweep/sweep.ts",
-    edits: [["subject.root.toString() !== root", "false"]],
+    file: "sweep/upload-states.ts",
+    edits: [["return join(this.#directory, hashOf(root));", "return this.#directory;"]],
     foundBy: [ORPHANS, "another watched directory"],
   },
   {

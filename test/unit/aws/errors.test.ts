@@ -86,6 +86,17 @@ describe("readFailure", () => {
   });
 });
 
+describe("what is told of a wrong signature", () => {
+  it("does not repeat the headers, with the session token among them", () => {
+    const text =
+      "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this request should have been\n'POST\n/\nx-amz-security-token:TOKEN'";
+    const error = serviceError("InvalidSignatureException", 400, text);
+    expect(readFailure(error).message).to.equal(
+      "The request signature we calculated does not match the signature you provided",
+    );
+  });
+});
+
 describe("unreachableError", () => {
   const HINTS: readonly (readonly [error: Error, hint: string])[] = [
     [serviceError("ExpiredToken"), "credentials"],

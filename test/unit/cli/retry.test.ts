@@ -56,7 +56,7 @@ describe("retry", () => {
       bootId: "boot",
       isReadOnly: false,
     });
-    state.attempts.begin();
+    state.attempts.begin(watched);
     const about = { now: Date.now(), random: () => 0 };
     for (const path of failed) {
       const failure = { reason: "AccessDenied", message: "no" };

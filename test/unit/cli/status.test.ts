@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { AgentError } from "../../../src/lib/errors.ts";
+import { StateFile } from "../../../src/lib/state-file.ts";
 import type { Entry } from "../../../src/sweep/entry.ts";
-import { lastSweepOf } from "../../../src/sweep/host-state.ts";
+import { HOST_FORMAT, lastSweepOf } from "../../../src/sweep/host-state.ts";
 import { Tally } from "../../../src/sweep/report.ts";
 import { StateDirectory } from "../../../src/sweep/state-directory.ts";
 import { runHere } from "../../support/command.ts";
 
 const ROOT = "/var/spool/s3-offload";
+const WATCHED = { route: "default", directory: ROOT };
 const HOUR_MS = 3_600_000;
 const FAILURE = { reason: "AccessDenied", message: "no\u001b[2Jthing" };
 
@@ -40,6 +42,12 @@ describe("status", () => {
     }),
     ...changes,
   });
+  /** Leaves a file that anybody may have written. */
+  async function writeHost(records: readonly unknown[]): Promise<void> {
+    const file = new StateFile(join(folder, "state", "host"), HOST_FORMAT, () => undefined);
+    await file.rewrite(() => records);
+    await file.close();
+  }
   const json = async () => JSON.parse((await runHere(["status", "--json"], { env: env() })).stdout);
 
   beforeEach(async () => {
@@ -52,7 +60,7 @@ describe("status", () => {
     const now = Date.now();
     const about = { now, random: () => 0 };
     const { attempts } = state;
-    attempts.begin();
+    attempts.begin(ROOT);
     attempts.waits(ROOT, entry("young"), now);
     attempts.waits(ROOT, entry("held-open", 2n), now - 2 * HOUR_MS);
     // The second failure is the first to wait for its next try.
@@ -81,7 +89,7 @@ describe("status", () => {
   it("names every file that does not go by what is wrong with it, beside an agent at work", async () => {
     await using state = await open();
     await fill(state);
-    await state.recordSweep(lastSweepOf(ROOT, report({ filesRemoved: 2 }), undefined));
+    await state.recordSweep(lastSweepOf(WATCHED, report({ filesRemoved: 2 }), undefined));
     const found = await json();
     const paths = (kind: string) => found[kind].map(({ path }: { path: string }) => path);
     expect(found.filesWaiting).to.equal(2);
@@ -113,7 +121,7 @@ describe("status", () => {
     await using state = await open();
     state.attempts.waits(ROOT, entry("young"), Date.now());
     await state.attempts.end(ROOT, true);
-    await state.recordSweep(lastSweepOf(ROOT, report(), undefined));
+    await state.recordSweep(lastSweepOf(WATCHED, report(), undefined));
     expect((await runHere(["status"], { env: env() })).exitCode).to.equal(0);
   });
 
@@ -124,7 +132,7 @@ describe("status", () => {
   ] as const) {
     it(`ends with 1 when ${how} in the last sweep`, async () => {
       await using state = await open();
-      await state.recordSweep(lastSweepOf(ROOT, report(changes), undefined));
+      await state.recordSweep(lastSweepOf(WATCHED, report(changes), undefined));
       expect((await runHere(["status"], { env: env() })).exitCode).to.equal(1);
       expect(await json()).to.include({ isWell: false });
     });
@@ -133,7 +141,7 @@ describe("status", () => {
   it("the last sweep is known after a restart", async () => {
     {
       await using state = await open();
-      await state.recordSweep(lastSweepOf(ROOT, report({ filesRemoved: 7 }), "ledger: ENOSPC"));
+      await state.recordSweep(lastSweepOf(WATCHED, report({ filesRemoved: 7 }), "ledger: ENOSPC"));
     }
     {
       await using state = await open();
@@ -169,19 +177,119 @@ describe("status", () => {
     { startedAt: 1 },
     { directory: ROOT, startedAt: 1e300 },
     { directory: 1, startedAt: 1 },
+    { route: "logs", startedAt: 1 },
+    { route: "logs", message: "no" },
+    { route: 1, startedAt: 1, message: "no" },
+    { route: "logs", startedAt: Number.NaN, message: "no" },
   ]) {
     it(`a last sweep that reads ${JSON.stringify(garbage)} is none`, async () => {
-      await using state = await open();
-      await state.recordSweep(garbage as never);
-      expect((await json()).lastSweep).to.equal(null);
+      await writeHost([{ lastSweep: garbage }, { failedSweep: garbage }]);
+      expect(await json()).to.deep.include({ lastSweep: null, sweeps: [], isWell: true });
       expect((await runHere(["status"], { env: env() })).stdout).to.include("no sweep");
     });
   }
 
   it("a last sweep of another version keeps what is understood", async () => {
-    await using state = await open();
-    await state.recordSweep({ directory: ROOT, startedAt: 1, filesRemoved: 3 } as never);
+    await writeHost([{ lastSweep: { directory: ROOT, startedAt: 1, filesRemoved: 3 } }]);
     expect((await json()).lastSweep).to.include({ filesRemoved: 3, filesFailed: 0 });
+  });
+
+  it("a last sweep without a route, as agents of one route wrote it, is the default route's", async () => {
+    const { route: _, ...nameless } = lastSweepOf(WATCHED, report({ filesRemoved: 3 }), undefined);
+    await writeHost([{ lastSweep: nameless }]);
+    const { sweeps } = await json();
+    expect(sweeps).to.have.length(1);
+    expect(sweeps[0]).to.include({ route: "default", hasFailed: false });
+    expect(sweeps[0].lastSweep).to.include({ filesRemoved: 3, directory: ROOT });
+  });
+
+  describe("of several routes", () => {
+    const about = (route: string) => ({ route, directory: `/var/spool/${route}` });
+    const at = (startedAt: number, changes: object = {}) => report({ startedAt, ...changes });
+
+    it("shows the last sweep of each, by name, and the youngest of all of them", async () => {
+      await using state = await open();
+      for (const [route, startedAt] of [
+        ["logs", 3_000],
+        ["images", 1_000],
+        ["images", 2_000],
+      ] as const) {
+        await state.recordSweep(lastSweepOf(about(route), at(startedAt), undefined));
+      }
+      const { sweeps, lastSweep } = await json();
+      expect(sweeps.map(({ route }: { route: string }) => route)).to.deep.equal(["images", "logs"]);
+      expect(sweeps[0].lastSweep).to.include({ startedAt: "1970-01-01T00:00:02.000Z" });
+      expect(lastSweep).to.include({ route: "logs", directory: "/var/spool/logs" });
+      const { stdout, exitCode } = await runHere(["status"], { env: env() });
+      expect(stdout).to.match(/^route +images\nlast sweep .* of \/var\/spool\/images,/m);
+      expect(stdout).to.match(/^route +logs\nlast sweep .* of \/var\/spool\/logs,/m);
+      expect(exitCode).to.equal(0);
+    });
+
+    it("ends with 1 when the last sweep of any failed, though a later one of another did not", async () => {
+      await using state = await open();
+      const failed = at(1_000, { filesFailed: 1 });
+      await state.recordSweep(lastSweepOf(about("images"), failed, undefined));
+      await state.recordSweep(lastSweepOf(about("logs"), at(2_000), undefined));
+      expect((await runHere(["status"], { env: env() })).exitCode).to.equal(1);
+      expect(await json()).to.include({ isWell: false });
+      await state.recordSweep(lastSweepOf(about("images"), at(3_000), undefined));
+      expect((await runHere(["status"], { env: env() })).exitCode).to.equal(0);
+    });
+
+    it("shows a sweep that failed as a whole until one of the same route is completed", async () => {
+      const failed = { route: "logs", startedAt: 5_000, message: "no\u001b[2Jthing" };
+      {
+        await using state = await open();
+        await state.recordSweep(lastSweepOf(about("images"), at(4_000), undefined));
+        await state.recordFailedSweep(failed);
+        await state.recordSweep(lastSweepOf(about("images"), at(6_000), undefined));
+      }
+      const { sweeps, isWell } = await json();
+      expect(isWell).to.equal(false);
+      expect(sweeps[1]).to.deep.equal({
+        route: "logs",
+        hasFailed: true,
+        lastSweep: null,
+        failedSweep: { startedAt: "1970-01-01T00:00:05.000Z", message: failed.message },
+      });
+      const { stdout, exitCode } = await runHere(["status"], { env: env() });
+      expect(exitCode).to.equal(1);
+      expect(stdout).to.match(/^FAILED .* ago, as a whole: no\\x1b\[2Jthing$/m);
+      await using state = await open();
+      await state.recordSweep(lastSweepOf(about("logs"), at(7_000), undefined));
+      expect(await json()).to.include({ isWell: true });
+    });
+
+    it("forgets those that are configured no longer", async () => {
+      await using state = await open();
+      await state.recordSweep(lastSweepOf(about("images"), at(1, { filesFailed: 1 }), undefined));
+      await state.recordFailedSweep({ route: "old", startedAt: 1, message: "no" });
+      await state.recordSweep(lastSweepOf(about("logs"), at(2), undefined));
+      await state.keepRoutes(["logs", "new"]);
+      const { sweeps, isWell } = await json();
+      expect(sweeps.map(({ route }: { route: string }) => route)).to.deep.equal(["logs"]);
+      expect(isWell).to.equal(true);
+    });
+
+    it("a file is unsettled by the last sweep of its own directory", async () => {
+      await using state = await open();
+      const now = Date.now();
+      for (const [route, agoMs] of [
+        ["logs", 0],
+        ["images", 2 * HOUR_MS],
+      ] as const) {
+        const swept = lastSweepOf(about(route), at(now - agoMs), undefined);
+        await state.recordSweep(swept);
+        state.attempts.begin(swept.directory);
+        state.attempts.waits(swept.directory, entry("f"), now - 2 * HOUR_MS);
+        await state.attempts.end(swept.directory, true);
+      }
+      const { unsettled } = await json();
+      expect(unsettled.map(({ directory }: { directory: string }) => directory)).to.deep.equal([
+        "/var/spool/logs",
+      ]);
+    });
   });
 
   it("says what to do where no agent has worked yet, and makes nothing", async () => {

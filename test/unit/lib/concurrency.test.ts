@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { forEachConcurrently, Places } from "../../../src/lib/concurrency.ts";
+import { forEachConcurrently, Places, type Share } from "../../../src/lib/concurrency.ts";
 import { settle } from "../../support/manual-clock.ts";
 
 /** Items 0, 1, 2 and so on, with how many were pulled so far. */
@@ -130,68 +130,115 @@ describe("forEachConcurrently", () => {
 
 describe("Places", () => {
   /** Asks for a place, and says under this name when it has one. */
-  const asker = (places: Places) => {
+  const asker = (...shares: readonly Share[]) => {
     const having: string[] = [];
     return {
       having,
+      /** @param name begins with the number of the share that asks */
       ask: (name: string) => {
-        void places.take().then(() => having.push(name));
+        void shares[Number(name[0])]?.take().then(() => having.push(name));
       },
     };
   };
 
   it("gives as many as there are, and the next one only when one is given back", async () => {
-    const places = new Places(2);
-    const { having, ask } = asker(places);
-    for (const name of ["a", "b", "c"]) ask(name);
+    const share = new Places(2).share();
+    const { having, ask } = asker(share);
+    for (const name of ["0a", "0b", "0c"]) ask(name);
     await settle();
-    expect(having).to.deep.equal(["a", "b"]);
-    places.giveBack();
+    expect(having).to.deep.equal(["0a", "0b"]);
+    share.giveBack();
     await settle();
-    expect(having).to.deep.equal(["a", "b", "c"]);
+    expect(having).to.deep.equal(["0a", "0b", "0c"]);
   });
 
   it("gives them in the order of asking; who comes later does not overtake who waits", async () => {
-    const places = new Places(1);
-    const { having, ask } = asker(places);
-    for (const name of ["a", "b", "c"]) ask(name);
-    places.giveBack();
-    ask("d");
+    const places = new Places(2);
+    const [one, other] = [places.share(), places.share()];
+    const { having, ask } = asker(one, other);
+    for (const name of ["0a", "1b", "0c", "1d", "0e"]) ask(name);
     await settle();
-    expect(having).to.deep.equal(["a", "b"]);
-    places.giveBack();
-    places.giveBack();
+    expect(having).to.deep.equal(["0a", "1b"]);
+    // One has none then, and the other may not have both.
+    one.giveBack();
+    ask("1f");
     await settle();
-    expect(having).to.deep.equal(["a", "b", "c", "d"]);
+    expect(having).to.deep.equal(["0a", "1b", "0c"]);
+    one[Symbol.dispose]();
+  });
+
+  it("among those who have one, the order of asking is all that counts", async () => {
+    const places = new Places(4);
+    const [one, other] = [places.share(), places.share()];
+    const { having, ask } = asker(one, other);
+    for (const name of ["0a", "1b", "0c", "0d", "1e", "0f", "1g"]) ask(name);
+    await settle();
+    expect(having).to.deep.equal(["0a", "1b", "0c", "0d"]);
+    for (const share of [one, one, other]) share.giveBack();
+    await settle();
+    expect(having.slice(4)).to.deep.equal(["1e", "0f", "1g"]);
   });
 
   it("a place that nobody waits for is there for the next one, and only for him", async () => {
-    const places = new Places(1);
-    const { having, ask } = asker(places);
-    ask("a");
-    places.giveBack();
-    ask("b");
-    ask("c");
+    const share = new Places(1).share();
+    const { having, ask } = asker(share);
+    ask("0a");
     await settle();
-    expect(having).to.deep.equal(["a", "b"]);
+    share.giveBack();
+    ask("0b");
+    ask("0c");
+    await settle();
+    expect(having).to.deep.equal(["0a", "0b"]);
   });
 
-  it("never has more holders than places, whatever the order of taking and giving", async () => {
+  it("a party that never gives anything back leaves one to each of the others", async () => {
+    const places = new Places(4);
+    const [greedy, ...others] = [places.share(), places.share(), places.share()];
+    const { having, ask } = asker(greedy, ...others);
+    for (const name of ["0a", "0b", "0c", "0d"]) ask(name);
+    await settle();
+    expect(having).to.deep.equal(["0a", "0b"]);
+    for (const name of ["1a", "1b", "2a", "2b"]) ask(name);
+    await settle();
+    expect(having).to.deep.equal(["0a", "0b", "1a", "2a"]);
+    for (const name of ["1b", "2b"]) {
+      others[Number(name[0]) - 1]?.giveBack();
+      await settle();
+      expect(having).to.include(name);
+    }
+  });
+
+  it("what was left to a party that is gone is for all", async () => {
+    const places = new Places(2);
+    const [one, other] = [places.share(), places.share()];
+    const { having, ask } = asker(one, other);
+    for (const name of ["0a", "0b"]) ask(name);
+    await settle();
+    expect(having).to.deep.equal(["0a"]);
+    other[Symbol.dispose]();
+    await settle();
+    expect(having).to.deep.equal(["0a", "0b"]);
+  });
+
+  it("never has more holders than places, and nobody waits for ever, whatever the order", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 4 }),
-        fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 30 }),
-        async (count, turns) => {
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.tuple(fc.nat(3), fc.nat(4)), { maxLength: 30 }),
+        async (count, parties, turns) => {
           const places = new Places(count);
+          const shares = Array.from({ length: parties }, () => places.share());
           let holders = 0;
           let most = 0;
-          const work = async (turn: number) => {
-            await places.take();
+          const work = async ([party, turn]: readonly [number, number]) => {
+            const share = shares[party % parties];
+            await share?.take();
             holders += 1;
             most = Math.max(most, holders);
             for (let n = 0; n < turn; n += 1) await Promise.resolve();
             holders -= 1;
-            places.giveBack();
+            share?.giveBack();
           };
           await Promise.all(turns.map(work));
           expect(most).to.be.at.most(count);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { parseLog, RecordLog } from "../../../src/lib/record-log.ts";
+import { startShell } from "../../support/child.ts";
 
 const FORMAT = { format: "test", version: 1 };
 
@@ -131,13 +132,67 @@ describe("a record log", () => {
     for (let n = 0; n < 100; n += 1) log.note({ n });
     await log.append({ n: 100 });
     const before = log.bytes;
-    await Promise.all([log.rewrite([{ only: 1 }]), log.append({ n: 101 })]);
+    await Promise.all([log.rewrite(() => [{ only: 1 }]), log.append({ n: 101 })]);
     expect(log.bytes).to.be.below(before);
     await log.append({ n: 102 });
     await log.close();
     const records = await recordsIn(at.path);
     expect(records[0]).to.deep.equal({ only: 1 });
     expect(records.at(-1)).to.deep.equal({ n: 102 });
+  });
+
+  it("a rewrite asks for its records when its turn has come, and none that came before is lost", async () => {
+    await using at = await folder();
+    const { log } = await RecordLog.open(at.path, FORMAT);
+    const known: unknown[] = [];
+    const add = (n: number) => {
+      known.push({ n });
+      return log.append({ n });
+    };
+    const first = add(1);
+    const rewriting = log.rewrite(() => known);
+    // Joins the write that has begun, so it is on disk before the rewrite's turn.
+    await Promise.all([first, add(2), rewriting]);
+    await log.close();
+    expect(await recordsIn(at.path)).to.deep.equal([{ n: 1 }, { n: 2 }]);
+  });
+
+  it("a rewrite for which descriptors run out half-way changes nothing: what comes then is in the file", async () => {
+    await using at = await folder();
+    const script = `
+      import { closeSync, openSync, readFileSync } from "node:fs";
+      import { parseLog, RecordLog } from ${JSON.stringify(import.meta.resolve("../../../src/lib/record-log.ts"))};
+      const format = { format: "test", version: 1 };
+      const { log } = await RecordLog.open(process.argv[1], format);
+      const answers = [];
+      for (let free = 0; free < 8; free += 1) {
+        const held = [];
+        const takeAll = () => {
+          try {
+            for (;;) held.push(openSync("/dev/null"));
+          } catch {}
+        };
+        takeAll();
+        for (let n = 0; n < free; n += 1) closeSync(held.pop());
+        // Others take every one that comes free.
+        let isOver = false;
+        const look = () => {
+          takeAll();
+          if (!isOver) setImmediate(look);
+        };
+        const rewriting = log.rewrite(() => [{ rewritten: free }]);
+        setImmediate(look);
+        await rewriting.catch(() => undefined);
+        await log.append({ free });
+        isOver = true;
+        for (const fd of held) closeSync(fd);
+        const { records } = parseLog(readFileSync(process.argv[1]), format);
+        answers.push(records.at(-1)?.free === free ? "kept" : "lost");
+      }
+      console.log(answers.join(" "));`;
+    const node = [process.execPath, "--input-type=module", "--eval", script, at.path];
+    await using child = startShell('ulimit -n 64 && exec "$@"', ...node);
+    expect(await child.line()).to.equal(Array(8).fill("kept").join(" "));
   });
 
   it("whatever single byte is changed, no record comes out that was not written", async () => {

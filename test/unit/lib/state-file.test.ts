@@ -54,7 +54,7 @@ describe("a state file", () => {
     const again = stateFile(path).file;
     expect(await again.peek()).to.deep.equal([{ n: 0 }, { n: 1 }]);
     expect(await again.load()).to.deep.equal([{ n: 0 }, { n: 1 }]);
-    await again.rewrite([{ n: 2 }]);
+    await again.rewrite(() => [{ n: 2 }]);
     await again.close();
     expect(again.bytes).to.equal(0);
     expect(await again.peek()).to.deep.equal([{ n: 2 }]);
@@ -118,7 +118,7 @@ describe("a state file on a disk in trouble", () => {
       said.bytes = file.bytes;
       file.note(large(0));
       said.append = await codeOf(file.append(large(1)));
-      said.rewrite = await codeOf(file.rewrite([large(2)]));
+      said.rewrite = await codeOf(file.rewrite(() => [large(2)]));
       makeRoom();
       said.appendLater = await codeOf(file.append(large(3)));
       said.problemLater = file.problem ?? "none";
@@ -155,7 +155,7 @@ describe("a state file on a disk in trouble", () => {
         codeOf(file.append(large(4))),
         codeOf(file.append(large(5))),
       ]);
-      said.rewrite = await codeOf(file.rewrite([large(6), large(7)]));
+      said.rewrite = await codeOf(file.rewrite(() => [large(6), large(7)]));
       said.isAsItWas = fs.readFileSync(path, "latin1").startsWith(before);
       said.hasProblem = file.problem !== undefined;
       makeRoom();

@@ -57,7 +57,8 @@ describe("a record", () => {
       for (const name of NAMES) logger.log(name);
       const wanted = NAMES.filter(
         (name) =>
-          name === "sweep.completed" || LEVELS.indexOf(EVENTS[name].level) >= LEVELS.indexOf(least),
+          ["sweep.completed", "agent.heartbeat"].includes(name) ||
+          LEVELS.indexOf(EVENTS[name].level) >= LEVELS.indexOf(least),
       );
       expect(new Set([...eventsOf(state), ...eventsOf(files)])).to.deep.equal(new Set(wanted));
     });
@@ -123,7 +124,7 @@ describe("emfFields", () => {
     fc.assert(
       fc.property(anyMetrics, (metrics) => {
         const { logger, state } = make();
-        const fields = emfFields(metrics, { fleet: "web", route: "main" }, START);
+        const fields = emfFields(metrics, { Fleet: "web", Route: "main" }, START);
         logger.log("sweep.completed", fields);
         const record = JSON.parse(state[0]?.line ?? "");
         assertEmf(record);
@@ -139,7 +140,7 @@ describe("emfFields", () => {
   });
 
   it("never has the host as a dimension, which would be a paid metric for every host", () => {
-    const fields = emfFields({ Files: [1, "Count"] }, { fleet: "web", route: "main" }, START);
+    const fields = emfFields({ Files: [1, "Count"] }, { Fleet: "web", Route: "main" }, START);
     expect(fields).to.include({ Fleet: "web", Route: "main" });
     const { CloudWatchMetrics } = fields["_aws"] as { CloudWatchMetrics: unknown[] };
     expect(CloudWatchMetrics).to.have.length(1);

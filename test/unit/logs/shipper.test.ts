@@ -285,7 +285,7 @@ describe("emfFields", () => {
   it("follows the embedded metric format", () => {
     const fields = emfFields(
       { Files: [3, "Count"], Took: [9, "Milliseconds"] },
-      { fleet: "f", route: "r" },
+      { Fleet: "f", Route: "r" },
       42,
     );
     expect(fields).to.deep.equal({

@@ -190,7 +190,7 @@ describe("attempts: over sweeps and restarts", () => {
   it("are known after a restart, the number of failures and the pause too", async () => {
     await using place = await makePlace();
     const entry = fileEntry("a");
-    place.attempts.begin();
+    place.attempts.begin(ROOT);
     place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
     const attempt = place.attempts.failed(ROOT, entry, FAILURE, at(NOW));
     await place.attempts.end(ROOT, true);
@@ -202,18 +202,18 @@ describe("attempts: over sweeps and restarts", () => {
   it("what was not seen in a whole sweep is gone; after half a one it may just not have been met", async () => {
     await using place = await makePlace();
     const { attempts } = place;
-    attempts.begin();
+    attempts.begin(ROOT);
     for (const name of ["failed", "waited", "met", "gone"]) {
       attempts.failed(ROOT, fileEntry(name), FAILURE, at(NOW));
     }
     attempts.failed("/other", fileEntry("gone"), FAILURE, at(NOW));
     await attempts.end(ROOT, true);
 
-    attempts.begin();
+    attempts.begin(ROOT);
     await attempts.end(ROOT, false);
     expect(namesIn(await place.later())).to.have.length(5);
 
-    attempts.begin();
+    attempts.begin(ROOT);
     attempts.failed(ROOT, fileEntry("failed"), FAILURE, at(NOW));
     attempts.waits(ROOT, fileEntry("waited"), NOW);
     attempts.isThere(ROOT, fileEntry("met"));
@@ -224,7 +224,7 @@ describe("attempts: over sweeps and restarts", () => {
 
   it("isThere does not make known what was not", async () => {
     await using place = await makePlace();
-    place.attempts.begin();
+    place.attempts.begin(ROOT);
     place.attempts.isThere(ROOT, fileEntry("a"));
     expect(namesIn(place.attempts)).to.deep.equal([]);
   });
@@ -232,12 +232,12 @@ describe("attempts: over sweeps and restarts", () => {
   it("a sweep without anything new writes nothing", async () => {
     await using place = await makePlace();
     const { attempts } = place;
-    attempts.begin();
+    attempts.begin(ROOT);
     attempts.failed(ROOT, fileEntry("a"), FAILURE, at(NOW));
     await attempts.end(ROOT, true);
     const file = stateFileIn("/nonexistent", "attempts");
     const idle = Attempts.of(file, [...attempts.list()]);
-    idle.begin();
+    idle.begin(ROOT);
     idle.isThere(ROOT, fileEntry("a"));
     idle.forget(ROOT, fileEntry("b"));
     // There is no such directory: a write would fail or make it.
@@ -252,18 +252,18 @@ describe("attempts: over sweeps and restarts", () => {
     let isBroken = true;
     const written: (readonly unknown[])[] = [];
     const file = Object.assign(stateFileIn("/nonexistent", "attempts"), {
-      rewrite: async (records: readonly unknown[]) => {
+      rewrite: async (records: () => readonly unknown[]) => {
         if (isBroken) throw Object.assign(new Error("full"), { code: "ENOSPC" });
-        written.push(records);
+        written.push(records());
       },
     });
     const broken = Attempts.of(file, [...attempts.list()]);
-    broken.begin();
+    broken.begin(ROOT);
     broken.failed(ROOT, fileEntry("a"), FAILURE, at(NOW));
     const failure = await broken.end(ROOT, true).catch((error: unknown) => error);
     expect(failure).to.be.an("error");
     isBroken = false;
-    broken.begin();
+    broken.begin(ROOT);
     broken.isThere(ROOT, fileEntry("a"));
     await broken.end(ROOT, true);
     expect(written).to.have.length(1);

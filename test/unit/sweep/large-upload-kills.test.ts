@@ -1,5 +1,6 @@
 import { cpSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { expect } from "chai";
 import type { LargeUpload } from "../../../src/sweep/large-upload.ts";
 import { contentKey } from "../../../src/sweep/object-key.ts";
@@ -141,7 +142,7 @@ describe("a large upload that is killed", () => {
     for (let length = 0; length <= whole.length; length += 41) {
       const store = last?.store.copy() ?? new MemoryStore();
       await rm(directory, { recursive: true, force: true });
-      await mkdir(directory);
+      await mkdir(dirname(`${directory}/${name}`), { recursive: true });
       await writeFile(`${directory}/${name}`, whole.subarray(0, length));
       const result = await place.upload(store, { states: place.states(directory) });
       expectProved(result, store, `cut at ${length}`);

@@ -183,7 +183,11 @@ describe("a large upload whose completion nobody can be sure of", () => {
     const written: boolean[] = [];
     store.onPut = async ({ operation }) => {
       if (operation !== "CompleteMultipartUpload") return;
-      written.push(...(await place.states().list()).map(({ progress }) => progress.isCompleting));
+      written.push(
+        ...(await place.states().list(Buffer.from(place.root))).map(
+          ({ progress }) => progress.isCompleting,
+        ),
+      );
     };
     await place.upload(store);
     expect(written).to.deep.equal([true]);
@@ -444,7 +448,7 @@ describe("a large upload of a file that changes", () => {
     const store = new MemoryStore();
     replying(store, "CompleteMultipartUpload", [DOWN, DOWN, DOWN]);
     await place.upload(store);
-    const [found] = await place.states().list();
+    const [found] = await place.states().list(Buffer.from(place.root));
     if (found === undefined) throw new Error("there is no state");
     const { state } = await place.states().open(found.subject);
     const uploadId = store.uploads.create(CONTENT_KEY);

@@ -1,5 +1,6 @@
 import { mkdtempDisposable, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "chai";
 import fc from "fast-check";
 import { Ledger, type Uploaded } from "../../../src/sweep/ledger.ts";
@@ -114,6 +115,47 @@ describe("the ledger", () => {
     // Files that come after it are still there, and what was noted before it changes nothing.
     await ledger.add(uploaded(5));
     expect(inodesIn(await place.later())).to.deep.equal([0, 5]);
+  });
+
+  it("loses nothing that was acknowledged, whoever compacts it while others add and drop", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom("add", "add", "drop", "compact", "waste", "turn"), {
+          minLength: 5,
+          maxLength: 60,
+        }),
+        async (acts) => {
+          await using place = await makePlace();
+          const { ledger, file } = place;
+          // With so much of no use in the file a compaction is worth it.
+          const waste = () => file.append({ waste: "x".repeat(2 ** 20 + 60 * 1_000) });
+          await waste();
+          const running: Promise<void>[] = [];
+          const acknowledged: number[] = [];
+          const dropped = new Set<number>();
+          for (const [inode, act] of acts.entries()) {
+            if (act === "add") {
+              const adding = ledger.add(uploaded(inode));
+              running.push(adding.then(() => void acknowledged.push(inode)));
+            } else if (act === "drop") {
+              const oldest = acknowledged.find((one) => !dropped.has(one));
+              if (oldest === undefined) continue;
+              dropped.add(oldest);
+              ledger.drop(uploaded(oldest));
+            } else if (act === "compact") running.push(ledger.compact());
+            else if (act === "waste") running.push(waste());
+            else await nextTurn();
+          }
+          await Promise.all(running);
+          const left = acknowledged.filter((one) => !dropped.has(one));
+          // A drop that is not written yet does no harm; what was added and not dropped is there.
+          expect(inodesIn(await place.later())).to.include.members(left);
+          await file.close();
+          expect(inodesIn(await place.later())).to.have.members(left);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it("is left alone while what it holds is of use", async () => {

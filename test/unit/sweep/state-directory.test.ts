@@ -53,7 +53,7 @@ async function fillState(place: Place): Promise<void> {
   await using state = await place.open();
   await state.addRoot("/watched");
   await state.ledger.add(UPLOADED);
-  state.attempts.begin();
+  state.attempts.begin("/watched");
   const when = { now: place.clock.now(), random: () => 0 };
   state.attempts.failed("/watched", fileEntry("a"), { reason: "r", message: "m" }, when);
   await state.attempts.end("/watched", true);

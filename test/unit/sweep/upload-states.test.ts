@@ -1,15 +1,6 @@
 import { constants } from "node:fs";
-import {
-  appendFile,
-  chmod,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { appendFile, chmod, open, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { expect } from "chai";
 import { RecordLog } from "../../../src/lib/record-log.ts";
 import { Directories, Directory } from "../../../src/sweep/directory.ts";
@@ -75,7 +66,7 @@ describe("the states of uploads", () => {
       proved: undefined,
     });
     await again.state.close();
-    expect(await place.states().list()).to.deep.equal([
+    expect(await place.states().list(SUBJECT.root)).to.deep.equal([
       { subject: same, progress: again.state.progress },
     ]);
   });
@@ -182,7 +173,7 @@ describe("a state that is not what it should be", () => {
       await using place = await makePlace(CONTENT);
       const store = new MemoryStore();
       await uploadHalf(place, store);
-      const [found] = await place.states().list();
+      const [found] = await place.states().list(Buffer.from(place.root));
       const { state } = await place.states().open(found?.subject ?? SUBJECT);
       await state.begin({ uploadId: "u", key, sha256: key === "elsewhere" ? undefined : "11" });
       await state.close();
@@ -198,7 +189,7 @@ describe("a state that names the file's own key, which looks like another conten
     await using place = await makePlace(CONTENT, key);
     const store = new MemoryStore();
     await uploadHalf(place, store);
-    const [found] = await place.states().list();
+    const [found] = await place.states().list(Buffer.from(place.root));
     const { state } = await place.states().open(found?.subject ?? SUBJECT);
     await state.begin({ uploadId: store.uploads.create(key), key, sha256: undefined });
     await state.close();
@@ -217,7 +208,7 @@ describe("a folder of states that cannot be written", () => {
     expect(await place.upload(store)).to.include({ kind: "proved" });
     expect(partsSent(store)).to.equal(2 * PARTS);
     expect(place.problems.map(({ kind }) => kind)).to.include("unwritable");
-    expect(await place.states().list()).to.deep.equal([]);
+    expect(await place.states().list(Buffer.from(place.root))).to.deep.equal([]);
   });
 
   it("while the upload is under way: it is told once, and no upload has another one's parts", async () => {
@@ -292,7 +283,8 @@ describe("uploads that nobody will go on with", () => {
       await using directories = new Directories(await Directory.ofRoot(handle));
       await setUp(place);
       const isCurrent = (subject: UploadSubject) => stillStands(subject, directories);
-      const ended = await place.states().abortOrphans({ store, isCurrent, signal: NEVER });
+      const root = Buffer.from(place.root);
+      const ended = await place.states().abortOrphans({ root, store, isCurrent, signal: NEVER });
       expect(ended).to.equal(isOrphan ? 1 : 0);
       expect(store.uploads.open.size).to.equal(isOrphan ? 0 : 1);
       expect(await place.stateFiles()).to.have.length(isOrphan ? 0 : 1);
@@ -306,6 +298,7 @@ describe("uploads that nobody will go on with", () => {
     const store = new MemoryStore();
     await uploadHalf(place, store);
     await place.states().abortOrphans({
+      root: Buffer.from(place.root),
       store,
       isCurrent: ({ destination }) => destination.bucket === "another bucket",
       signal: NEVER,
@@ -322,7 +315,8 @@ describe("uploads that nobody will go on with", () => {
     const store = new MemoryStore();
     await place.upload(store);
     const before = store.requests.length;
-    await place.states().abortOrphans({ store, isCurrent, signal: NEVER });
+    const root = Buffer.from(place.root);
+    await place.states().abortOrphans({ root, store, isCurrent, signal: NEVER });
     expect(store.requests.length).to.equal(before);
     expect(await place.stateFiles()).to.deep.equal([]);
   });
@@ -332,11 +326,12 @@ describe("uploads that nobody will go on with", () => {
     const store = new MemoryStore();
     await uploadHalf(place, store);
     const states = place.states();
+    const root = Buffer.from(place.root);
     store.reply = () => SLOW_DOWN;
-    expect(await states.abortOrphans({ store, isCurrent, signal: NEVER })).to.equal(0);
+    expect(await states.abortOrphans({ root, store, isCurrent, signal: NEVER })).to.equal(0);
     expect(await place.stateFiles()).to.have.length(1);
     store.reply = () => REFUSED;
-    expect(await states.abortOrphans({ store, isCurrent, signal: NEVER })).to.equal(1);
+    expect(await states.abortOrphans({ root, store, isCurrent, signal: NEVER })).to.equal(1);
     expect(await place.stateFiles()).to.deep.equal([]);
     expect(place.problems.map(({ kind }) => kind)).to.deep.equal(["not-aborted"]);
   });
@@ -346,7 +341,8 @@ describe("uploads that nobody will go on with", () => {
     const store = new MemoryStore();
     const states = place.states();
     store.onPut = async ({ partNumber }) => {
-      if (partNumber === 3) await states.abortOrphans({ store, isCurrent, signal: NEVER });
+      const root = Buffer.from(place.root);
+      if (partNumber === 3) await states.abortOrphans({ root, store, isCurrent, signal: NEVER });
     };
     expect(await place.upload(store, { states })).to.include({ kind: "proved", attempts: 1 });
     expect(store.requests.map(({ operation }) => operation)).not.to.include("AbortMultipartUpload");
@@ -355,10 +351,14 @@ describe("uploads that nobody will go on with", () => {
   it("other files in the folder are left alone, and no folder is none", async () => {
     await using place = await makePlace(CONTENT);
     const store = new MemoryStore();
-    expect(await place.states().abortOrphans({ store, isCurrent, signal: NEVER })).to.equal(0);
-    await mkdir(place.directory);
-    await writeFile(`${place.directory}/notes`, "x");
-    expect(await place.states().abortOrphans({ store, isCurrent, signal: NEVER })).to.equal(0);
-    expect(await place.stateFiles()).to.deep.equal(["notes"]);
+    const about = { root: Buffer.from(place.root), store, isCurrent, signal: NEVER };
+    const end = () => place.states().abortOrphans(about);
+    expect(await end()).to.equal(0);
+    await uploadHalf(place, store);
+    const [state = ""] = await place.stateFiles();
+    const folder = dirname(state);
+    await rename(`${place.directory}/${state}`, `${place.directory}/${folder}/notes`);
+    expect(await end()).to.equal(0);
+    expect(await place.stateFiles()).to.deep.equal([`${folder}/notes`]);
   });
 });

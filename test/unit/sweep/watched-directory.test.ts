@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { renameSync, symlinkSync } from "node:fs";
 import {
+  lchown,
   mkdir,
   mkdtempDisposable,
   realpath,
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import { expect } from "chai";
 import { AgentError } from "../../../src/lib/errors.ts";
 import { isBelow, openWatchedDirectory } from "../../../src/sweep/watched-directory.ts";
+import { isRootOr } from "../../support/not-run.ts";
 
 /** `spool/in` and `other`, with links from each place to the other. */
 async function makePlace() {
@@ -75,6 +77,10 @@ describe("openWatchedDirectory", () => {
     ["link-to-spool/in", ["link-to-spool"]],
     ["spool/link-to-other", ["other"]],
     ["spool", ["/"]],
+    ["spool", ["spool/"]],
+    ["spool/in/", ["./spool//"]],
+    ["spool/in", ["spool/in/.."]],
+    ["spool/link-to-other", ["spool/../link-to-spool/link-to-other"]],
   ];
   for (const [asked, roots] of allowed) {
     it(`${asked} is allowed by ${roots}`, async () => {
@@ -93,6 +99,12 @@ describe("openWatchedDirectory", () => {
     ["spool/link-to-other", ["spool"]],
     ["spool", []],
     ["spool", ["nowhere"]],
+    ["spool", ["spool/file"]],
+    ["spool/in/../../other", ["spool"]],
+    ["link-to-spool/link-to-other", ["link-to-spool"]],
+    ["other", ["spool/in/../in"]],
+    ["spool-2", ["spool/", "spool/."]],
+    ["spool", ["spool\0"]],
   ];
   for (const [asked, roots] of outside) {
     it(`${asked} is outside of ${roots.join() || "nothing"}`, async () => {
@@ -103,6 +115,52 @@ describe("openWatchedDirectory", () => {
       expect(error.hint).to.match(/allowedRoots/);
     });
   }
+
+  it("is resolved on both sides: a link in the middle of either counts as what it leads to", async () => {
+    await using place = await makePlace();
+    await mkdir(`${place.path}/other/in`);
+    await symlink("../other", `${place.path}/spool/up`);
+    const error = await failureOf(openAt(place.path, "spool/up/in", ["spool"]));
+    expect(error.message).to.include(`spool/up/in (which is ${place.path}/other/in) is outside`);
+    await using inside = await openAt(place.path, "spool/up/in", ["spool/up"]);
+    expect(inside.path).to.equal(`${place.path}/other/in`);
+  });
+
+  it("has no root that somebody's link stands for: it could lead anywhere", async () => {
+    if (!isRootOr("somebody's link")) return;
+    await using place = await makePlace();
+    const link = `${place.path}/link-to-spool`;
+    await lchown(link, 65_534, 65_534);
+    for (const root of ["link-to-spool", "link-to-spool/in"]) {
+      const error = await failureOf(openAt(place.path, "spool/in", [root]));
+      expect(error.exitCode).to.equal(2);
+      expect(error.message).to.include(`through the link ${link}, which user 65534`);
+      expect(error.hint).to.include(`chown -h root: ${link}`);
+    }
+    // On the directory's own side it widens nothing.
+    await using directory = await openAt(place.path, "link-to-spool/in", ["spool"]);
+    expect(directory.path).to.equal(`${place.path}/spool/in`);
+  });
+
+  it("may be a filesystem mounted below a root, but nothing of it is reached from above", async () => {
+    if (!isRootOr("a mount below a root")) return;
+    await using place = await makePlace();
+    await writeFile(`${place.path}/other/file`, "");
+    const script = `
+      import { execFileSync } from "node:child_process";
+      import { openWatchedDirectory } from ${JSON.stringify(import.meta.resolve("../../../src/sweep/watched-directory.ts"))};
+      const base = process.argv[1];
+      // The very filesystem once more, so that the device numbers are equal.
+      execFileSync("mount", ["--bind", base + "/other", base + "/spool/in"]);
+      const common = { allowedRoots: [base + "/spool"], workingDirectory: "/", isReadOnly: false };
+      const mounted = await openWatchedDirectory({ ...common, directory: base + "/spool/in" });
+      const above = await openWatchedDirectory({ ...common, directory: base + "/spool" });
+      const said = await above.root.openChild(Buffer.from("in")).catch((error) => error.constructor.name);
+      process.stdout.write(JSON.stringify([mounted.path, said]));`;
+    const node = [process.execPath, "--input-type=module", "-e", script, place.path];
+    const said = execFileSync("unshare", ["--mount", ...node], { encoding: "utf8" });
+    expect(JSON.parse(said)).to.deep.equal([`${place.path}/spool/in`, "OtherMountError"]);
+  });
 
   it("tells where a link leads", async () => {
     await using place = await makePlace();

@@ -1,0 +1,77 @@
+import type { Config } from "../config/config.ts";
+import type { RefreshReport } from "../refresh/refresher.ts";
+import type { LaneReport } from "./lanes.ts";
+
+/** How a daemon is at one moment. Times are wall-clock milliseconds. */
+export interface DaemonState {
+  readonly fleet: string;
+  readonly host: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly now: number;
+  /** Tells this machine from another one under the same host id. */
+  readonly machine: string | undefined;
+  readonly config: Config | undefined;
+  readonly refresh: RefreshReport;
+  readonly lanes: readonly LaneReport[];
+  readonly credentials: {
+    readonly source?: string;
+    readonly expiresAt?: number | undefined;
+    readonly accessKeyId?: string;
+    readonly failure: string | undefined;
+  };
+  /** Log records that wait to be sent, and that were lost because of a limit. */
+  readonly logs: { readonly waiting: number; readonly dropped: number };
+  readonly isStopping: boolean;
+}
+
+/**
+ * What the daemon writes down of itself for `status`, as JSON. Times are ISO 8601; what is not
+ * known is left out.
+ */
+export function daemonStatus(state: DaemonState) {
+  const { config, refresh, lanes, logs } = state;
+  return {
+    version: state.version,
+    pid: state.pid,
+    fleet: state.fleet,
+    host: state.host,
+    machine: state.machine,
+    startedAt: timeText(state.startedAt),
+    writtenAt: timeText(state.now),
+    isStopping: state.isStopping,
+    configuration: {
+      effectiveHash: refresh.effectiveHash,
+      desiredHash: refresh.desiredHash,
+      cohort: config?.cohort,
+      refusal: refresh.refusal,
+      unreachable: refresh.unreachable?.message,
+      unreachableSince: timeText(refresh.unreachable?.since),
+      readAt: timeText(config?.readAt),
+      answeredAt: timeText(refresh.answeredAt),
+      nextPollAt: timeText(refresh.nextPollAt),
+      unknown: config?.unknown,
+    },
+    routes: lanes.map(({ route, directory, nextSweepAt, isSweeping, lastSweep, failure }) => ({
+      route,
+      directory,
+      nextSweepAt: timeText(nextSweepAt),
+      isSweeping,
+      failure,
+      lastSweep: lastSweep && { ...lastSweep, startedAt: timeText(lastSweep.startedAt) },
+    })),
+    credentials: {
+      ...state.credentials,
+      expiresAt: timeText(state.credentials.expiresAt),
+    },
+    logs,
+  };
+}
+
+/** What `status` reads. Another version may have written it: everything may be missing. */
+export type DaemonStatus = ReturnType<typeof daemonStatus>;
+
+function timeText(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}
