@@ -43,9 +43,6 @@ export interface FleetOptions {
   readonly hosts: number;
   /** Whether the fleet has run before: its disks hold the configuration. */
   readonly isSaved: boolean;
-  /** Leaves of the fleet beside PARAMETERS. */
-  readonly parameters?: Readonly<Record<string, string>>;
-  readonly hasRevision?: boolean;
   /** Default: what the number of hosts asks for. */
   readonly pace?: Pace;
 }
@@ -67,8 +64,7 @@ export class SimulatedFleet {
     this.set({
       ...PARAMETERS,
       "refresh-interval": `${this.pace.intervalMs / SECOND_MS}s`,
-      ...(options.hasRevision === false ? {} : { revision: this.#revision(1) }),
-      ...options.parameters,
+      revision: this.#revision(1),
     });
     const shared = {
       world,
@@ -149,7 +145,7 @@ export class SimulatedFleet {
       set: { fleet, host: [] },
       readAt: now,
       memory: {
-        isSeen: fleet.some(({ name }) => name === `${FLEET_PATH}/revision`),
+        isSeen: true,
         fleetVersion: 1,
         hostVersion: undefined,
         absences: 0,
