@@ -3,6 +3,8 @@ import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { addFleetCommands } from "./fleet/add-commands.ts";
+import { addHostsCommands } from "./fleet/hosts-commands.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 
@@ -85,6 +87,10 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
+  const done = (code: ExitCode) => {
+    exitCode = code;
+  };
+  addHostsCommands(addFleetCommands(program, context, done), context, done);
   program
     .command("version")
     .description("print the version")

@@ -1,33 +1,42 @@
 import { expect } from "chai";
-import { nextPollAt } from "../../../src/refresh/poll-plan.ts";
-import { seededRandom } from "../../../tools/generator/random.ts";
+import fc from "fast-check";
+import { decidePoll, NOTHING_REMEMBERED, nextPollAt } from "../../../src/refresh/poll-plan.ts";
 
-const INTERVAL_MS = 600_000;
-const NOW = Date.UTC(2026, 10, 24, 12);
-const HOSTS = Array.from({ length: 2_000 }, (_, index) => `h${index}`);
+const HOUR_MS = 3_600_000;
 
-describe("nextPollAt", () => {
-  it("spreads the first polls of hosts that start in one moment: hardly one is at once", () => {
-    const random = seededRandom(1);
-    const about = { now: NOW, intervalMs: INTERVAL_MS, isFirst: true };
-    const inMs = HOSTS.map((hostId) => nextPollAt(hostId, about, random) - NOW);
-    expect(Math.min(...inMs)).to.be.at.least(0);
-    expect(Math.max(...inMs)).to.be.at.most(1.1 * INTERVAL_MS);
-    // In a minute of ten come a tenth of the hosts, at most.
-    const atOnce = inMs.filter((ms) => ms < 1_000).length;
-    expect(atOnce).to.be.at.most(15);
-    expect(inMs.filter((ms) => ms < 60_000).length).to.be.at.most(0.12 * HOSTS.length);
+describe("the plan of polls", () => {
+  it("spreads a revision over at most six hours, whatever it or the interval says", () => {
+    for (const [spreadMs, intervalMs] of [
+      [1_000 * HOUR_MS, HOUR_MS],
+      [undefined, 24 * HOUR_MS],
+    ] as const) {
+      const waits = Array.from({ length: 300 }, (_, index) => {
+        const polled = { fleetVersion: 2, spreadMs, hostVersion: undefined };
+        const memory = { ...NOTHING_REMEMBERED, isSeen: true, fleetVersion: 1 };
+        return decidePoll(memory, polled, { hostId: `h${index}`, intervalMs }).readInMs ?? 0;
+      });
+      expect(Math.max(...waits)).to.be.within(5.8 * HOUR_MS, 6 * HOUR_MS);
+    }
   });
 
-  it("keeps a host's place from poll to poll, a tenth of the interval early or late", () => {
-    const random = seededRandom(2);
-    let now = nextPollAt("h1", { now: NOW, intervalMs: INTERVAL_MS, isFirst: true }, random);
-    const place = Math.round(now / INTERVAL_MS);
-    const phase = (at: number, nth: number) => at - (place + nth) * INTERVAL_MS;
-    const first = phase(now, 0);
-    for (let nth = 1; nth <= 500; nth += 1) {
-      now = nextPollAt("h1", { now, intervalMs: INTERVAL_MS, isFirst: false }, random);
-      expect(Math.abs(phase(now, nth) - first)).to.be.at.most(0.2 * INTERVAL_MS);
-    }
+  it("gives each place one poll, a tenth early or late, and none twice", () => {
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.integer({ min: 1_000, max: 24 * HOUR_MS }),
+        fc.integer({ min: 0, max: 2_000_000_000_000 }),
+        fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 5, maxLength: 5 }),
+        (hostId, intervalMs, start, randoms) => {
+          let now = start;
+          let last = nextPollAt(hostId, { now, intervalMs, isFirst: true }, () => randoms[0] ?? 0);
+          expect(last - now).to.be.within(0, 1.1 * intervalMs + 1);
+          for (const random of randoms.slice(1)) {
+            now = last;
+            last = nextPollAt(hostId, { now, intervalMs, isFirst: false }, () => random);
+            expect(last - now).to.be.within(0.8 * intervalMs - 2, 1.2 * intervalMs + 2);
+          }
+        },
+      ),
+    );
   });
 });
