@@ -11,6 +11,9 @@ const FULL_READ_JITTER = 0.1;
 /** A host that has no configuration asks for one within this time of its start. */
 const FIRST_READ_MS_MAX = 30_000;
 
+/** The longest random part of a pause after the parameters could not be read, unless polls are rarer. */
+const BACKOFF_MS_MAX = 600_000;
+
 /** A revision that is missing so often has been taken away, and not only for a moment. */
 const ABSENCES_MAX = 3;
 
@@ -76,7 +79,25 @@ export function nextPollAt(
   // A poll is up to a tenth early or late: the nearest place is the one that it had.
   const next = isFirst ? Math.ceil(place) : Math.round(place) + 1;
   const jitterMs = POLL_JITTER * intervalMs * (2 * random() - 1);
-  return Math.max(now, Math.round(next * intervalMs + phaseMs + jitterMs));
+  const at = Math.round(next * intervalMs + phaseMs + jitterMs);
+  // What would have been early enough to lie before the start is not made up for at once: a fleet
+  // that starts in one second would ask in that second.
+  return at >= now ? at : at + intervalMs;
+}
+
+/**
+ * How a host's pauses grow while the parameters cannot be read. Nobody waits for them, so a fleet
+ * that cannot read asks hardly more often than one that can: its interval was chosen for what the
+ * Parameter Store serves, and others in the account read parameters, too.
+ * @param intervalMs undefined: there is a hurry, since a person asks or there is no configuration yet
+ * @returns for `fleetBackoffMs`
+ */
+export function backoffOf(intervalMs: number | undefined): {
+  readonly baseMs?: number;
+  readonly capMs: number;
+} {
+  if (intervalMs === undefined) return { capMs: BACKOFF_MS_MAX };
+  return { baseMs: intervalMs / 4, capMs: Math.max(BACKOFF_MS_MAX, intervalMs) };
 }
 
 /** In how many milliseconds a host without any configuration asks for one. */
