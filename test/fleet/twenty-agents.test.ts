@@ -38,8 +38,8 @@ describe("twenty agents, SSM, S3, CloudWatch Logs, and an operator", function ()
     objects = await agents.objects();
     ({ shown } = await hostsJson("--expect", agents.expectedFile));
   });
-  after(() => resources.disposeAsync());
-  after(() => {
+  after(async () => {
+    await resources.disposeAsync();
     if (shown.length > 0) printTable([HEADER, ...shown.map((host) => rowOf(host, agents))]);
   });
 
