@@ -7,8 +7,8 @@ import { type Ended, type RunningAgent, watchAgent } from "./host.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-/** So much of what an agent wrote last is told of a record that does not come. */
-const TOLD_RECORDS = 5;
+/** So many records are told when one does not come. */
+const TOLD_RECORDS = 10;
 
 export type AgentRecord = Record<string, unknown>;
 
@@ -104,8 +104,7 @@ export class FleetHost {
     const { deadline } = this.#options;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const onLate = () => {
-      const last = this.records.slice(-TOLD_RECORDS).map((record) => JSON.stringify(record));
-      reject(new Error(`${this.id}: no ${event} that fits, but\n${last.join("\n")}`));
+      reject(new Error(`${this.id}: no ${event} that fits, but\n${this.#lastWords()}`));
     };
     deadline.addEventListener("abort", onLate, { once: true });
     if (deadline.aborted) onLate();
@@ -115,6 +114,18 @@ export class FleetHost {
     } finally {
       deadline.removeEventListener("abort", onLate);
     }
+  }
+
+  /** What it has told last, apart from its sweeps. */
+  #lastWords(): string {
+    return this.records
+      .filter(({ event }) => event !== "sweep.completed")
+      .slice(-TOLD_RECORDS)
+      .map(({ time, event, configHash, path, message }) => {
+        return [time, event, configHash, path, message].filter((part) => part !== undefined);
+      })
+      .map((parts) => parts.join("  "))
+      .join("\n");
   }
 
   /** Writes a file whose content no other has. @param places see WrittenFile */
