@@ -8,6 +8,7 @@ export interface DaemonState {
   readonly host: string;
   readonly version: string;
   readonly pid: number;
+  readonly stateDirectory: string;
   readonly startedAt: number;
   readonly now: number;
   /** Tells this machine from another one under the same host id. */
@@ -38,6 +39,7 @@ export function daemonStatus(state: DaemonState) {
     fleet: state.fleet,
     host: state.host,
     machine: state.machine,
+    stateDirectory: state.stateDirectory,
     startedAt: timeText(state.startedAt),
     writtenAt: timeText(state.now),
     isStopping: state.isStopping,
@@ -68,9 +70,6 @@ export function daemonStatus(state: DaemonState) {
     logs,
   };
 }
-
-/** What `status` reads. Another version may have written it: everything may be missing. */
-export type DaemonStatus = ReturnType<typeof daemonStatus>;
 
 function timeText(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();
