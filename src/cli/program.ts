@@ -85,6 +85,12 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
+  add(config, "check", "check whether this host takes the parameters as they are now")
+    .option("--json", "as one JSON object")
+    .action(async (options: CommonOptions) => {
+      const { configCheck } = await import("./config-check.ts");
+      exitCode = await configCheck(options, context);
+    });
   program
     .command("version")
     .description("print the version")

@@ -1,0 +1,173 @@
+import type { Config, Resolved, RouteConfig } from "../config/config.ts";
+import { HOST_SETTING_NAMES, ROUTE_SETTING_NAMES, type SettingName } from "../config/schema.ts";
+import { systemClock } from "../lib/clock.ts";
+import { ExitCode } from "../lib/errors.ts";
+import { formatDuration } from "../lib/units.ts";
+import { settingText } from "./config.ts";
+import type { CommandContext, CommonOptions } from "./context.ts";
+import { startAgent } from "./start-agent.ts";
+import { printable, table } from "./text.ts";
+
+/** One thing that a configuration would change. */
+export interface ConfigChange {
+  /** Undefined: a setting of the whole host. */
+  readonly route: string | undefined;
+  readonly setting: SettingName;
+  /** As a person would write it; undefined: the route is not there. */
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  /** Where the new value comes from; undefined: the default. */
+  readonly parameter: string | undefined;
+}
+
+/**
+ * `config check`: whether this host would take the parameters as they are now, and what that would
+ * change. Changes nothing.
+ * @returns 0 if it would; 2 if it refuses them, with everything that is wrong
+ * @throws AgentError if the parameters cannot be read
+ */
+export async function configCheck(
+  options: CommonOptions,
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { agent, bootstrap } = await startAgent(options, context, []);
+  try {
+    const resolved = await agent.readResolved(context.stop);
+    const inEffect = await agent.lastConfig();
+    const about = { fleet: bootstrap.fleet, host: bootstrap.hostId };
+    const text =
+      options.json === true
+        ? `${JSON.stringify(toJson(resolved, inEffect, about))}\n`
+        : checkText(resolved, inEffect, { ...about, now: systemClock.now() });
+    context.stdout.write(text);
+    return "config" in resolved ? ExitCode.done : ExitCode.configuration;
+  } finally {
+    await agent.stop();
+  }
+}
+
+/** Everything that differs between two configurations, the whole host's first, then by route. Pure. */
+export function changesBetween(before: Config, after: Config): readonly ConfigChange[] {
+  const changes: ConfigChange[] = HOST_SETTING_NAMES.flatMap((setting) =>
+    differenceOf(undefined, setting, before, after),
+  );
+  const names = new Set([...before.routes, ...after.routes].map(({ name }) => name));
+  for (const route of [...names].toSorted()) {
+    const [old, young] = [before, after].map(({ routes }) => {
+      return routes.find(({ name }) => name === route);
+    });
+    for (const setting of ROUTE_SETTING_NAMES) {
+      changes.push(...differenceOf(route, setting, old, young));
+    }
+  }
+  return changes;
+}
+
+interface Place {
+  readonly settings: Readonly<Partial<Record<SettingName, unknown>>>;
+  readonly origins: Readonly<
+    Partial<Record<SettingName, { readonly parameter: string | undefined }>>
+  >;
+}
+
+function differenceOf(
+  route: string | undefined,
+  setting: SettingName,
+  before: Place | undefined,
+  after: Place | undefined,
+): readonly ConfigChange[] {
+  const text = (place: Place | undefined) =>
+    place === undefined ? undefined : settingText(setting, place.settings[setting]);
+  const [from, to] = [text(before), text(after)];
+  if (from === to) return [];
+  return [{ route, setting, from, to, parameter: after?.origins[setting]?.parameter }];
+}
+
+function routeChanges(
+  before: Config,
+  after: Config,
+): { readonly added: readonly RouteConfig[]; readonly ended: readonly RouteConfig[] } {
+  const missingIn = ({ routes }: Config) => {
+    const names = routes.map(({ name }) => name);
+    return ({ name }: RouteConfig) => !names.includes(name);
+  };
+  return {
+    added: after.routes.filter(missingIn(before)),
+    ended: before.routes.filter(missingIn(after)),
+  };
+}
+
+function toJson(
+  resolved: Resolved,
+  inEffect: Config | undefined,
+  about: { readonly fleet: string; readonly host: string },
+) {
+  const config = "config" in resolved ? resolved.config : undefined;
+  return {
+    ...about,
+    isValid: config !== undefined,
+    cohort: resolved.cohort,
+    configHash: resolved.hash,
+    effectiveHash: inEffect?.hash ?? null,
+    problems: "problems" in resolved ? resolved.problems : [],
+    unknown: config?.unknown ?? ("unknown" in resolved ? resolved.unknown : []),
+    changes:
+      config === undefined || inEffect === undefined
+        ? null
+        : changesBetween(inEffect, config).map((change) => ({
+            route: change.route ?? null,
+            setting: change.setting,
+            from: change.from ?? null,
+            to: change.to ?? null,
+            parameter: change.parameter ?? null,
+          })),
+  };
+}
+
+function checkText(
+  resolved: Resolved,
+  before: Config | undefined,
+  about: { readonly fleet: string; readonly host: string; readonly now: number },
+): string {
+  const { hash, cohort } = resolved;
+  const lines = [`fleet ${about.fleet}, host ${about.host} (${cohort}), configuration ${hash}`];
+  lines.push(
+    before === undefined
+      ? `in effect: not known: no daemon has had a configuration here yet, or this user may not read it`
+      : `in effect: ${before.hash}, read ${formatDuration(about.now - before.readAt)} ago`,
+  );
+  if (!("config" in resolved)) {
+    const { problems, unknown } = resolved;
+    lines.push("", `REFUSED, ${problems.length} to mend; what is in effect stays:`);
+    for (const { parameter, reason } of [...problems, ...unknown]) {
+      lines.push(`  ${parameter} ${reason}`);
+    }
+    lines.push("  way out: put a right value with aws ssm put-parameter --overwrite");
+    return textOf(lines);
+  }
+  const { config } = resolved;
+  lines.push("valid");
+  for (const { parameter, reason } of config.unknown) lines.push(`  ${parameter} ${reason}`);
+  if (before === undefined) return textOf(lines);
+  const { added, ended } = routeChanges(before, config);
+  for (const { name, settings } of added) lines.push(`route ${name} begins: ${settings.directory}`);
+  for (const { name, settings } of ended) {
+    lines.push(`route ${name} ends: files in ${settings.directory} stay where they are`);
+  }
+  const changes = changesBetween(before, config).filter(
+    ({ from, to }) => from !== undefined && to !== undefined,
+  );
+  if (changes.length === 0 && added.length + ended.length === 0) lines.push("nothing would change");
+  if (changes.length === 0) return textOf(lines);
+  const rows = changes.map(({ route, setting, from = "", to = "", parameter = "default" }) => [
+    route === undefined ? setting : `${route}: ${setting}`,
+    printable(from),
+    printable(to),
+    parameter,
+  ]);
+  return `${textOf([...lines, ""])}${table([["would change", "from", "to", "by"], ...rows])}`;
+}
+
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
