@@ -10,7 +10,7 @@ import { BeatFile } from "./beat-file.ts";
 import { type DaemonState, daemonStatus } from "./daemon-state.ts";
 import { heartbeatFields } from "./heartbeat-record.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { Lanes } from "./lanes.ts";
+import { type LaneReport, Lanes } from "./lanes.ts";
 import { StatusFile } from "./status-file.ts";
 
 export interface DaemonOptions {
@@ -100,7 +100,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     if (good !== undefined) {
       await lanes.apply(good.config, { isKnownGood: true });
       await refresher.applied(good.config, undefined);
-      tellApplied(agent, good.config);
+      tellApplied(agent, good.config, lanes.reports);
     }
     const putIntoEffect = async () => {
       while (!stop.aborted) {
@@ -109,7 +109,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
           try {
             await lanes.apply(desired.config, { isKnownGood: false });
             await refresher.applied(desired.config, desired);
-            tellApplied(agent, desired.config);
+            tellApplied(agent, desired.config, lanes.reports);
           } catch (error) {
             refresher.refused(
               messageOf(error),
@@ -149,18 +149,21 @@ async function usable(
   return "config" in resolved ? { config: resolved.config, kept } : undefined;
 }
 
-function tellApplied(agent: Agent, config: Config): void {
+function tellApplied(agent: Agent, config: Config, lanes: readonly LaneReport[]): void {
+  const swept = new Set(lanes.map(({ route }) => route));
   agent.follow(config);
   agent.logger.log("config.applied", {
     configHash: config.hash,
     cohort: config.cohort,
-    routes: config.routes.map(({ name, settings }) => ({
-      route: name,
-      bucket: settings.bucket,
-      prefix: settings.prefix,
-      directory: settings.directory,
-      schedule: settings.schedule,
-    })),
+    routes: config.routes
+      .filter(({ name }) => swept.has(name))
+      .map(({ name, settings }) => ({
+        route: name,
+        bucket: settings.bucket,
+        prefix: settings.prefix,
+        directory: settings.directory,
+        schedule: settings.schedule,
+      })),
   });
   for (const { parameter, reason } of config.unknown) {
     agent.logger.log("config.unknown-parameter", { parameter, reason });

@@ -2,7 +2,7 @@ import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { AgentError, configurationError, isErrno, messageOf } from "../lib/errors.ts";
+import { AgentError, configurationError, messageOf } from "../lib/errors.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import type { Logger } from "../logs/logger.ts";
 import { nextRun } from "../schedule/schedule.ts";
@@ -132,19 +132,19 @@ export class Lanes {
     const lanes: Lane[] = [];
     await using opened = new AsyncDisposableStack();
     for (const routeConfig of config.routes) {
-      const before = await this.#before(routeConfig);
       let route: Route | undefined;
       try {
-        route = before?.route && { ...before.route, config: routeConfig };
-        if (route === undefined) {
-          route = await workplace.openRoute(routeConfig, { isReadOnly: false });
+        const path = await this.#pathOf(routeConfig);
+        assertApart(routeConfig, path, lanes);
+        const before = this.#lanes.find((lane) => lane.route?.directory.path === path)?.route;
+        if (before === undefined) {
+          route = await workplace.openIfWanted(routeConfig, { isReadOnly: false });
+          if (route === undefined) continue;
           opened.use(route);
+        } else {
+          route = { ...before, config: routeConfig };
         }
-        assertApart(route, lanes);
       } catch (error) {
-        // Nobody has asked for that directory: where there is none, none is to be swept.
-        const isAbsent = error instanceof AgentError && isErrno(error.cause, "ENOENT");
-        if (routeConfig.isImplied && isAbsent) continue;
         if (!isKnownGood) throw error;
       }
       const same = this.#lanes.find((lane) => lane.config.name === routeConfig.name);
@@ -161,11 +161,10 @@ export class Lanes {
     return lanes;
   }
 
-  /** The lane that has a route's directory open already, in whatever spelling or through links. */
-  async #before({ settings }: RouteConfig): Promise<Lane | undefined> {
+  /** The real path of a route's directory, in whatever spelling or through links; undefined: none. */
+  async #pathOf({ settings }: RouteConfig): Promise<string | undefined> {
     const asked = resolve(this.#options.workingDirectory, settings.directory);
-    const path = await realpath(asked).catch(() => undefined);
-    return this.#lanes.find(({ route }) => route !== undefined && route.directory.path === path);
+    return await realpath(asked).catch(() => undefined);
   }
 
   async #run(lane: Lane, end: AbortSignal): Promise<void> {
@@ -231,14 +230,17 @@ export class Lanes {
 }
 
 /** Links may lead two routes to one place, however their directories are written. */
-function assertApart({ config, directory }: Route, others: readonly Lane[]): void {
-  const own = `${directory.path}/`;
+function assertApart(
+  { name, settings }: RouteConfig,
+  path: string | undefined,
+  others: readonly Lane[],
+): void {
   for (const { route } of others) {
-    if (route === undefined) continue;
-    const other = `${route.directory.path}/`;
+    if (route === undefined || path === undefined) continue;
+    const [own, other] = [`${path}/`, `${route.directory.path}/`];
     if (!own.startsWith(other) && !other.startsWith(own)) continue;
     throw configurationError(
-      `The directory ${config.settings.directory} of route ${config.name} lies in that of route ${route.config.name}, or around it: ${directory.path} and ${route.directory.path}.`,
+      `The directory ${settings.directory} of route ${name} lies in that of route ${route.config.name}, or around it: ${path} and ${route.directory.path}.`,
       "Give each route a directory of its own, beside the others.",
     );
   }

@@ -9,7 +9,11 @@ import { recoverLeftovers } from "../sweep/leftovers.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import { StateDirectory } from "../sweep/state-directory.ts";
 import { UploadStates } from "../sweep/upload-states.ts";
-import { openWatchedDirectory, type WatchedDirectory } from "../sweep/watched-directory.ts";
+import {
+  isNoDirectoryOfOurs,
+  openWatchedDirectory,
+  type WatchedDirectory,
+} from "../sweep/watched-directory.ts";
 
 /** A route with the watched directory that it names, opened and locked. */
 export interface Route extends AsyncDisposable {
@@ -74,6 +78,23 @@ export class Workplace implements AsyncDisposable {
         await directory[Symbol.asyncDispose]();
       },
     };
+  }
+
+  /**
+   * As `openRoute`, for a route that nobody asked for by name.
+   * @returns undefined if there is no such directory here, or files may not be taken from it
+   * @throws AgentError with exit code 2 or 4
+   */
+  async openIfWanted(
+    config: RouteConfig,
+    options: { readonly isReadOnly: boolean },
+  ): Promise<Route | undefined> {
+    try {
+      return await this.openRoute(config, options);
+    } catch (error) {
+      if (config.isImplied && isNoDirectoryOfOurs(error)) return undefined;
+      throw error;
+    }
   }
 
   /** A route whose directory is the one that stands at its path now. @throws AgentError */

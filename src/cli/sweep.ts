@@ -63,7 +63,9 @@ export async function sweep(
     let failure: unknown;
     for (const route of routes) {
       try {
-        if (!context.stop.aborted) reports.push(await sweepRoute(route, config, signals, about));
+        if (context.stop.aborted) break;
+        const report = await sweepRoute(route, config, signals, about);
+        if (report !== undefined) reports.push(report);
       } catch (error) {
         if (!(error instanceof AgentError) || context.stop.aborted) throw error;
         if (failure !== undefined) warn(context, `${error.message} ${error.hint}`);
@@ -91,9 +93,10 @@ async function sweepRoute(
   config: Config,
   signals: { readonly stop: AbortSignal; readonly cancel: AbortSignal },
   about: About,
-): Promise<SweepReport> {
+): Promise<SweepReport | undefined> {
   const { agent, context, isDryRun, isJson } = about;
-  await using route = await agent.workplace.openRoute(routeConfig, { isReadOnly: isDryRun });
+  await using route = await agent.workplace.openIfWanted(routeConfig, { isReadOnly: isDryRun });
+  if (route === undefined) return undefined;
   if (!isJson && config.routes.length > 1) {
     context.stdout.write(`route ${routeConfig.name}: ${route.directory.path}\n`);
   }
@@ -113,7 +116,6 @@ async function sweepRoute(
 
 /** @throws AgentError (exit code 2) if there is no route of that name */
 function routesOf({ routes }: Config, name: string | undefined): readonly RouteConfig[] {
-  // Where nobody has asked for the top level's directory, it is swept if it is there.
   const wanted = name === undefined ? routes : routes.filter((route) => route.name === name);
   if (wanted.length > 0) return wanted;
   const names = routes.map((route) => route.name);

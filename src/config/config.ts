@@ -1,4 +1,4 @@
-import { isAbsolute, normalize } from "node:path";
+import { isAbsolute, posix } from "node:path";
 import { configurationError, messageOf } from "../lib/errors.ts";
 import { formatDuration } from "../lib/units.ts";
 import { parseSchedule, type Schedule } from "../schedule/schedule.ts";
@@ -89,7 +89,14 @@ export function resolveParameters(set: ParameterSet, host: Host, readAt: number)
   const cohort = cohortOf(host.hostId, canaryPercent);
   const merged = mergeParameters(set, paths, cohort);
   const hash = configHash(set, paths, cohort);
-  const problems = [...wrong, ...merged.problems];
+  const problems: ParameterProblem[] = [];
+  const told = new Set<string>();
+  // Every route inherits what is wrong with the top level: each parameter is told once.
+  const tell = (problem: ParameterProblem) => {
+    if (!told.has(problem.parameter)) problems.push(problem);
+    told.add(problem.parameter);
+  };
+  for (const problem of [...merged.problems, ...wrong]) tell(problem);
 
   const routes: RouteConfig[] = [];
   let top: Settings | undefined;
@@ -100,9 +107,7 @@ export function resolveParameters(set: ParameterSet, host: Host, readAt: number)
         const asked = name === DEFAULT_ROUTE ? setting : `routes/${name}/${setting}`;
         const parameter =
           place.origins[setting as SettingName]?.parameter ?? `${paths.fleet}/${asked}`;
-        // Every route inherits what is wrong with the top level.
-        if (!problems.some((one) => one.parameter === parameter))
-          problems.push({ parameter, reason });
+        tell({ parameter, reason });
       }
       continue;
     }
@@ -112,7 +117,7 @@ export function resolveParameters(set: ParameterSet, host: Host, readAt: number)
     const own = pick(ROUTE_SETTING_NAMES, settings) as RouteSettings;
     routes.push({ name, settings: own, schedule, origins, isImplied });
   }
-  for (const problem of overlaps(routes, paths)) problems.push(problem);
+  for (const problem of overlaps(routes, paths)) tell(problem);
   if (problems.length > 0 || top === undefined) {
     return { hash, cohort, problems, unknown: merged.unknown };
   }
@@ -189,43 +194,51 @@ function resolvePlace(
   | { readonly settings: Settings; readonly schedule: Schedule }
   | { readonly problems: readonly SettingProblem[] } {
   const validated = validateSettings(values);
-  if ("problems" in validated) return validated;
-  const { settings } = validated;
-  const problems = guardProblems(settings, host);
-  try {
-    const { timezone, splay } = settings;
-    const splayMs = splay === "auto" ? undefined : splay;
-    const schedule = parseSchedule(settings.schedule, { timezone, splayMs });
-    if (problems.length === 0) return { settings, schedule };
-  } catch (error) {
-    // The text of the schedule is good: what does not go with it is the splay.
-    problems.push({
-      setting: "splay",
-      reason: `${messageOf(error)}: value was ${shown(values.splay)}`,
-    });
+  const good = "good" in validated ? validated.good : validated.settings;
+  const problems = [
+    ...("good" in validated ? validated.problems : []),
+    ...guardProblems(good, host),
+  ];
+  const schedule = readSchedule(good);
+  if (typeof schedule === "string") problems.push({ setting: "splay", reason: schedule });
+  else if ("settings" in validated && schedule !== undefined && problems.length === 0) {
+    return { settings: validated.settings, schedule };
   }
   return { problems };
 }
 
+/** @returns undefined: something of it is wrong by itself; a text: why its parts do not go together */
+function readSchedule(good: Partial<Settings>): Schedule | string | undefined {
+  const { schedule, timezone, splay } = good;
+  if (schedule === undefined || timezone === undefined || splay === undefined) return undefined;
+  try {
+    return parseSchedule(schedule, { timezone, splayMs: splay === "auto" ? undefined : splay });
+  } catch (error) {
+    const value = splay === "auto" ? splay : formatDuration(splay);
+    return `does not go with the schedule ${shown(schedule)}: ${messageOf(error)}: value was ${value}`;
+  }
+}
+
 /** What the bootstrap file forbids, whatever the parameters say. */
-function guardProblems(settings: Settings, host: Host): SettingProblem[] {
+function guardProblems(settings: Partial<Settings>, host: Host): SettingProblem[] {
+  const { bucket, "min-age": minAgeMs, "on-conflict": onConflict } = settings;
   const problems: SettingProblem[] = [];
-  if (settings["min-age"] < host.minAgeFloorMs) {
+  if (minAgeMs !== undefined && minAgeMs < host.minAgeFloorMs) {
     problems.push({
       setting: "min-age",
-      reason: `must be at least ${formatDuration(host.minAgeFloorMs)}, the bootstrap file's minAgeFloor: value was ${formatDuration(settings["min-age"])}`,
+      reason: `must be at least ${formatDuration(host.minAgeFloorMs)}, the bootstrap file's minAgeFloor: value was ${formatDuration(minAgeMs)}`,
     });
   }
-  if (settings["on-conflict"] === "overwrite" && !host.allowOverwrite) {
+  if (onConflict === "overwrite" && !host.allowOverwrite) {
     problems.push({
       setting: "on-conflict",
       reason: `must be suffix, since the bootstrap file does not say allowOverwrite: value was "overwrite"`,
     });
   }
-  if (host.allowedBuckets !== undefined && !host.allowedBuckets.includes(settings.bucket)) {
+  if (bucket !== undefined && host.allowedBuckets?.includes(bucket) === false) {
     problems.push({
       setting: "bucket",
-      reason: `is not among the bootstrap file's allowedBuckets: value was ${shown(settings.bucket)}`,
+      reason: `is not among the bootstrap file's allowedBuckets: value was ${shown(bucket)}`,
     });
   }
   return problems;
@@ -241,18 +254,26 @@ function* overlaps(
       const [one, two] = [route.settings.directory, other.settings.directory];
       if (!doOverlap(one, two)) continue;
       yield {
-        parameter:
-          route.origins.directory.parameter ?? `${paths.fleet}/routes/${route.name}/directory`,
+        parameter: directoryParameter(route, paths),
         reason: `must not be the directory of another route, nor lie in it or around it: ${shown(one)} of ${route.name} and ${shown(two)} of ${other.name}`,
       };
     }
   }
 }
 
+/** The one that gives a route a directory of its own, whether it is there or not. */
+function directoryParameter({ name, origins }: RouteConfig, paths: ParameterPaths): string {
+  const leaf = name === DEFAULT_ROUTE ? "directory" : `routes/${name}/directory`;
+  const { parameter } = origins.directory;
+  return parameter?.endsWith(`/${leaf}`) === true ? parameter : `${paths.fleet}/${leaf}`;
+}
+
 /** As they are written; where links lead is seen when they are opened. */
 function doOverlap(one: string, other: string): boolean {
-  const [a, b] = [normalize(`${one}/`), normalize(`${other}/`)];
-  return isAbsolute(a) === isAbsolute(b) && (a.startsWith(b) || b.startsWith(a));
+  if (isAbsolute(one) !== isAbsolute(other)) return false;
+  // `join` writes the working directory as `./`, and what lies in it without.
+  const [a, b] = [one, other].map((path) => posix.join("/", path, "/")) as [string, string];
+  return a.startsWith(b) || b.startsWith(a);
 }
 
 function originsOf<Name extends SettingName>(

@@ -8,8 +8,10 @@ import {
   parseBytes,
   parseDuration,
 } from "../lib/units.ts";
+import { hasUnseen, withUnseenEscaped } from "../lib/unseen.ts";
 import { parseSchedule } from "../schedule/schedule.ts";
 import { prefixProblem } from "../sweep/object-key.ts";
+import { globsProblem, splitGlobs } from "./globs.ts";
 
 /**
  * The types that settings have beyond convict's own. A value arrives as the text that a person put
@@ -38,7 +40,8 @@ const formats: Readonly<Record<string, Format>> = {
   bandwidth: {
     coerce: (value: unknown) => {
       if (value === "") return 0;
-      return typeof value === "string" ? (parseBytes(value.replace(/\/s$/, "")) ?? value) : value;
+      // `0B` might mean no limit, or that nothing may go: there is `none` for the one.
+      return typeof value === "string" ? parseBytes(value.replace(/\/s$/, "")) || value : value;
     },
     validate(value: unknown, schema: SchemaObj) {
       if (value === 0) return;
@@ -55,8 +58,14 @@ const formats: Readonly<Record<string, Format>> = {
     },
   },
   globs: {
-    coerce: (value: unknown) => (typeof value === "string" ? splitList(value) : value),
-    validate: assertGlobs,
+    coerce: (value: unknown) => (typeof value === "string" ? splitGlobs(value) : value),
+    validate(value: unknown) {
+      // `none` is an empty list, where the schema takes it.
+      if (Array.isArray(value) && value.length === 0) return;
+      assertTexts(value);
+      const problem = globsProblem(value as string[]);
+      if (problem !== undefined) throw new Error(problem);
+    },
   },
   // As paths are separated, but the colons of an access point's ARN separate nothing.
   buckets: {
@@ -78,21 +87,7 @@ const formats: Readonly<Record<string, Format>> = {
   },
   tags: {
     coerce: (value: unknown) => (typeof value === "string" ? parseTags(value) : value),
-    validate(value: unknown) {
-      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
-      if (!Array.isArray(value)) throw new Error("must be NAME=VALUE pairs separated by commas");
-      const tags = value as [string, string][];
-      const names = tags.map(([name]) => name);
-      if (new Set(names).size < names.length) throw new Error("names a tag twice");
-      if (names.some((name) => /^aws:/i.test(name))) throw new Error("tags of aws: are AWS's own");
-      if (tags.length > 10) throw new Error("S3 takes at most 10 tags");
-      for (const [name, text] of tags) {
-        if (name === "" || name.length > 128)
-          throw new Error("a tag's name has 1 to 128 characters");
-        if (text.length > 256)
-          throw new Error(`the value of tag ${name} has more than 256 characters`);
-      }
-    },
+    validate: assertTags,
   },
   prefix: {
     validate(value: unknown) {
@@ -104,6 +99,9 @@ const formats: Readonly<Record<string, Format>> = {
   schedule: {
     validate(value: unknown) {
       if (typeof value !== "string") throw new Error("must be one text, not a list");
+      if (value.length > SCHEDULE_CHARACTERS_MAX) {
+        throw new Error(`must be at most ${SCHEDULE_CHARACTERS_MAX} characters`);
+      }
       parseSchedule(value, { timezone: "UTC", splayMs: 0 });
     },
   },
@@ -133,7 +131,20 @@ const formats: Readonly<Record<string, Format>> = {
   },
 };
 
-for (const [name, format] of Object.entries(formats)) convict.addFormat({ ...format, name });
+for (const [name, format] of Object.entries(formats)) {
+  convict.addFormat({
+    ...format,
+    name,
+    validate(value, schema) {
+      try {
+        format.validate?.(value, schema);
+      } catch (error) {
+        // A reason may repeat the value, and each line of convict's message is one setting's.
+        throw new Error(withUnseenEscaped(messageOf(error)));
+      }
+    },
+  });
+}
 
 export { convict };
 
@@ -150,36 +161,31 @@ function assertTexts(value: unknown): void {
   if (!isList || value.length === 0) throw new Error("must be a list of texts, none of them empty");
 }
 
-/** Far more than anybody writes; matching a path takes time for each. */
-const GLOBS_MAX = 100;
-const GLOB_CHARACTERS_MAX = 1_024;
-/** Each star of a glob can stop at any character of a path, and all of them together at any n of them. */
-const STARS_MAX = 10;
+/** Far more than a cron of every second minute takes. */
+const SCHEDULE_CHARACTERS_MAX = 256;
 
-function assertGlobs(value: unknown): void {
-  // `none` is an empty list, where the schema takes it.
-  if (Array.isArray(value) && value.length === 0) return;
-  assertTexts(value);
-  const globs = value as string[];
-  if (globs.length > GLOBS_MAX) throw new Error(`must be at most ${GLOBS_MAX} globs`);
-  for (const glob of globs) {
-    const about = `the glob ${glob.slice(0, 40)}`;
-    if (glob.length > GLOB_CHARACTERS_MAX) {
-      throw new Error(`${about}... has more than ${GLOB_CHARACTERS_MAX} characters`);
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+const TAGS_MAX = 10;
+const TAG_NAME_CHARACTERS_MAX = 128;
+const TAG_VALUE_CHARACTERS_MAX = 256;
+const TAG_CHARACTERS = /^[\p{L}\p{N}\p{Zs}+\-=._:/@]*$/u;
+
+function assertTags(value: unknown): void {
+  if (!Array.isArray(value)) throw new Error("must be NAME=VALUE pairs separated by commas");
+  const tags = value as [string, string][];
+  const names = tags.map(([name]) => name);
+  if (tags.length > TAGS_MAX) throw new Error(`must be at most ${TAGS_MAX} tags`);
+  if (new Set(names).size < names.length) throw new Error("names a tag twice");
+  if (names.some((name) => /^aws:/i.test(name))) throw new Error("tags of aws: are AWS's own");
+  for (const [name, text] of tags) {
+    if (!TAG_CHARACTERS.test(name + text)) {
+      throw new Error("must be of letters, digits, spaces and + - = . _ : / @");
     }
-    if (/\p{Cc}/u.test(glob)) throw new Error("must not contain control characters");
-    if (glob.startsWith("/")) {
-      throw new Error(`${about} begins with a slash, but paths are relative to the directory`);
+    if ([...name].length > TAG_NAME_CHARACTERS_MAX) {
+      throw new Error(`a tag's name must be at most ${TAG_NAME_CHARACTERS_MAX} characters`);
     }
-    if (/(^|\/)\.\.?(\/|$)/.test(glob)) {
-      throw new Error(`${about} has a segment . or .., which no path has`);
-    }
-    if (glob.startsWith("!")) {
-      throw new Error(`${about} begins with an exclamation mark: use exclude`);
-    }
-    if (/[+@?*!]\(/.test(glob)) throw new Error(`${about} has a group such as +(a|b): use {a,b}`);
-    if ((glob.match(/\*+/g) ?? []).length > STARS_MAX) {
-      throw new Error(`${about} has more than ${STARS_MAX} stars`);
+    if ([...text].length > TAG_VALUE_CHARACTERS_MAX) {
+      throw new Error(`a tag's value must be at most ${TAG_VALUE_CHARACTERS_MAX} characters`);
     }
   }
 }
@@ -188,26 +194,25 @@ function assertGlobs(value: unknown): void {
 const PATH_BYTES_MAX = 4_095;
 
 function directoryProblem(path: string): string | undefined {
-  if (path.trim() === "") return "must be a path";
+  if (path.trim() === "" || /^none$/i.test(path)) return "must be a path";
   if (path !== path.trim()) return "must not begin or end with a space or a line end";
-  if (/\p{Cc}/u.test(path)) return "must not contain control characters";
+  if (hasUnseen(path)) return "must not contain control characters, nor any that are not seen";
+  if (/["'\\]/.test(path)) return "must be the path itself, without quotes or backslashes";
+  if (/^[a-z0-9+.-]+:/i.test(path)) return "must be a path of this host, not a URL or a drive's";
   if (path.startsWith("~")) return "must be the path itself: ~ stands for nothing here";
   if (/[${}]/.test(path)) return "must be the path itself: there are no variables in it";
   if (Buffer.byteLength(path) > PATH_BYTES_MAX) return `must be at most ${PATH_BYTES_MAX} bytes`;
   return undefined;
 }
 
-/** Splits at commas, but not at those in braces: `*.{log,csv}` is one glob. */
-function splitList(text: string): string[] {
-  return text.split(/,(?![^{]*\})/).map((part) => part.trim());
-}
-
+/** Pairs only: an empty one is a slip, and so may be what stood there. */
 function parseTags(text: string): [string, string][] | string {
   const tags: [string, string][] = [];
-  for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
+  for (const pair of text.split(",")) {
     const at = pair.indexOf("=");
-    if (at < 1) return text;
-    tags.push([pair.slice(0, at).trim(), pair.slice(at + 1).trim()]);
+    const name = pair.slice(0, at).trim();
+    if (at < 1 || name === "") return text;
+    tags.push([name, pair.slice(at + 1).trim()]);
   }
   return tags;
 }

@@ -56,7 +56,7 @@ export type Place =
     }
   | { readonly kind: "fleet"; readonly name: keyof typeof FLEET_PARAMETERS }
   | { readonly kind: "unknown"; readonly reason: string }
-  | { readonly kind: "wrong"; readonly reason: string };
+  | { readonly kind: "wrong"; readonly isCanary: boolean; readonly reason: string };
 
 /** The place of what has no route in its name. */
 export const TOP = "";
@@ -78,6 +78,7 @@ export const PARAMETERS_MAX = 1_000;
 /**
  * Lays the layers over each other, the later one winning setting by setting: fleet, `canary/`
  * where the host is a canary, host. A route's own value wins over the top level's of any layer.
+ * Nothing below `canary/` refuses the configuration of a host that is none.
  */
 export function mergeParameters(
   { fleet, host }: ParameterSet,
@@ -97,9 +98,9 @@ export function mergeParameters(
   const lay = (parameter: Parameter, layer: Layer, found: Place) => {
     if (found.kind === "unknown") unknown.push({ parameter: parameter.name, reason: found.reason });
     if (found.kind === "wrong") problems.push({ parameter: parameter.name, reason: found.reason });
-    if (found.kind !== "setting") return;
-    const wrongType = typeProblem(parameter);
+    const wrongType = found.kind === "unknown" ? undefined : typeProblem(parameter);
     if (wrongType !== undefined) problems.push({ parameter: parameter.name, reason: wrongType });
+    if (found.kind !== "setting") return;
     const { values, origins } = place(found.route);
     values[found.setting] = rawValue(parameter, found.setting);
     origins[found.setting] = { layer, parameter: parameter.name };
@@ -113,17 +114,20 @@ export function mergeParameters(
       problems.push({ parameter: path, reason: `holds more than ${PARAMETERS_MAX} parameters` });
     }
   }
-  const placed = fleet.map((parameter) => {
+  const placed = fleet.slice(0, PARAMETERS_MAX).map((parameter) => {
     return { parameter, found: placeOf(parameter.name.slice(paths.fleet.length + 1), "fleet") };
   });
-  const isCanary = (found: Place) => found.kind === "setting" && found.isCanary;
+  const isCanary = (found: Place) => "isCanary" in found && found.isCanary;
   for (const { parameter, found } of placed) {
     if (!isCanary(found)) lay(parameter, "fleet", found);
   }
   for (const { parameter, found } of placed) {
-    if (isCanary(found) && cohort === "canary") lay(parameter, "canary", found);
+    if (!isCanary(found)) continue;
+    if (cohort === "canary") lay(parameter, "canary", found);
+    else if (found.kind === "wrong")
+      unknown.push({ parameter: parameter.name, reason: found.reason });
   }
-  for (const parameter of host) {
+  for (const parameter of host.slice(0, PARAMETERS_MAX)) {
     const leaf = parameter.name.slice(paths.host.length + 1);
     lay(parameter, "host", placeOf(leaf, "host"));
   }
@@ -133,7 +137,8 @@ export function mergeParameters(
       reason: `must be at most ${ROUTES_MAX} routes: there are ${routes.size}`,
     });
   }
-  return { top, routes: new Map([...routes].sort(byName)), unknown, problems };
+  const sorted = [...routes].sort(byName).slice(0, ROUTES_MAX);
+  return { top, routes: new Map(sorted), unknown, problems };
 }
 
 type Mutable = {
@@ -157,32 +162,36 @@ export function placeOf(leaf: string, path: "fleet" | "host"): Place {
   }
   if (path === "fleet" && leaf.startsWith("canary/")) {
     const inner = settingPlace(leaf.slice("canary/".length), path);
-    return inner.kind === "setting" ? { ...inner, isCanary: true } : inner;
+    if (inner.kind === "unknown") return { ...inner, reason: unknownReason(leaf, path) };
+    return { ...inner, isCanary: true };
   }
   return settingPlace(leaf, path);
 }
 
-function settingPlace(leaf: string, path: "fleet" | "host"): Place {
+function settingPlace(
+  leaf: string,
+  path: "fleet" | "host",
+): Exclude<Place, { readonly kind: "fleet" }> {
   const [, route, setting = leaf] = /^routes\/([^/]*)\/(.+)$/s.exec(leaf) ?? [];
-  if (!isSettingName(setting))
-    return { kind: "unknown", reason: unknownReason(leaf, setting, path) };
+  if (!isSettingName(setting)) return { kind: "unknown", reason: unknownReason(leaf, path) };
   if (route === undefined) return { kind: "setting", isCanary: false, route: TOP, setting };
   if (!ROUTE_NAME.test(route) || route === DEFAULT_ROUTE) {
-    return { kind: "wrong", reason: ROUTE_EXPECTS };
+    return { kind: "wrong", isCanary: false, reason: ROUTE_EXPECTS };
   }
   if (!isRouteSettingName(setting)) {
     return {
       kind: "wrong",
+      isCanary: false,
       reason: `is of the whole host: set ${setting} without routes/${route}/`,
     };
   }
   return { kind: "setting", isCanary: false, route, setting };
 }
 
-function unknownReason(leaf: string, setting: string, path: "fleet" | "host"): string {
+function unknownReason(leaf: string, path: "fleet" | "host"): string {
   const names = [...SETTING_NAMES, ...(path === "fleet" ? Object.keys(FLEET_PARAMETERS) : [])];
-  const last = setting.slice(setting.lastIndexOf("/") + 1);
-  const near = nearest(leaf, names) ?? nearest(last, names);
+  const last = leaf.slice(leaf.lastIndexOf("/") + 1);
+  const near = nearest(last, names) ?? nearest(leaf, names);
   return near === undefined
     ? "is not known to this version"
     : `is not known: did you mean ${near}?`;
@@ -197,6 +206,6 @@ function typeProblem({ type }: Parameter): string | undefined {
 /** What is no list of globs reads its own text, commas and all. */
 function rawValue({ type, value }: Parameter, setting: SettingName): RawValue {
   const isList = type === "StringList" && settingsSchema[setting].format === "globs";
-  if (!isList || value === "none") return value;
-  return value.split(",");
+  if (!isList || value.trim() === "none") return value;
+  return value.split(",").map((glob) => glob.trim());
 }

@@ -51,9 +51,9 @@ export const settingsSchema = {
     default: null,
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     pattern:
-      /^(?!.*\.\.)(?!.*\.-|.*-\.)(?!xn--|sthree-|amzn-s3-demo-)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$|^arn:[a-z-]+:s3[a-z-]*:[a-z0-9-]*:\d{12}:accesspoint[/:][\w./:-]+$/,
+      /^(?!.*\.\.)(?!.*\.-|.*-\.)(?!xn--|sthree-|amzn-s3-demo-|none$)(?!.*--x-s3$|.*--table-s3$)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$|^arn:aws[a-z-]*:s3:[a-z]{2,}(-[a-z]+)+-\d:\d{12}:accesspoint[/:][a-z0-9][a-z0-9-]{1,48}[a-z0-9]$/,
     expects:
-      "must be a bucket name (3 to 63 lower-case letters, digits, dots, hyphens) or an access point's ARN",
+      "must be a bucket name (3 to 63 lower-case letters, digits, dots, hyphens) or the ARN of an access point in one region",
   },
   prefix: {
     doc: "Object key prefix, taken as it is written: end it with a slash. `{host}` and `{fleet}` stand for the host's id and the fleet, `{yyyy}` `{MM}` `{dd}` `{HH}` for the file's mtime in UTC. `none`: no prefix.",
@@ -151,8 +151,10 @@ export const settingsSchema = {
     format: "text",
     default: "none",
     takesNone: true,
-    pattern: /^[\w:/-]{0,2048}$/,
-    expects: "must be a KMS key's id, ARN or alias",
+    // https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+    pattern:
+      /^$|^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/)?([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$|^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias\/[\w/-]{1,250}$/,
+    expects: "must be a KMS key's id, ARN or alias, such as alias/my-key",
   },
   tags: {
     doc: "Tags of the objects, as `name=value` pairs separated by commas.",

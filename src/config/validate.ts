@@ -1,4 +1,5 @@
 import type { Schema } from "convict";
+import { withUnseenEscaped } from "../lib/unseen.ts";
 import { convict } from "./formats.ts";
 import { SETTING_NAMES, type SettingName, type Settings, settingsSchema } from "./schema.ts";
 
@@ -20,11 +21,13 @@ const SHOWN_CHARACTERS_MAX = 120;
 /**
  * Validates raw values as a whole and makes the typed settings of them; what is not given has its
  * default.
- * @returns the settings, or everything that is wrong with them
+ * @returns the settings, or everything that is wrong with them, and those that are right
  */
 export function validateSettings(
   values: RawValues,
-): { readonly settings: Settings } | { readonly problems: readonly SettingProblem[] } {
+):
+  | { readonly settings: Settings }
+  | { readonly problems: readonly SettingProblem[]; readonly good: Partial<Settings> } {
   // convict would read this process's own arguments and environment if not told otherwise.
   const config = convict<Settings>(CONVICT_SCHEMA, { args: [], env: {} });
   config.load(
@@ -38,7 +41,13 @@ export function validateSettings(
   try {
     config.validate({ allowed: "strict" });
   } catch (error) {
-    return { problems: problemsOf(error) };
+    // convict shows the value that it made of the text; its writer knows the text.
+    const problems = linesOf(error).map(({ setting, reason }) => {
+      return { setting, reason: withValue(reason, values[setting as SettingName]) };
+    });
+    const wrong = problems.map(({ setting }) => setting);
+    const all = Object.entries(config.getProperties());
+    return { problems, good: Object.fromEntries(all.filter(([name]) => !wrong.includes(name))) };
   }
   return { settings: config.getProperties() };
 }
@@ -54,25 +63,47 @@ const CONVICT_SCHEMA = Object.fromEntries(
 function emptyIfNone<T>(name: SettingName, value: T): T | string | readonly string[] {
   const takesNone = "takesNone" in settingsSchema[name];
   if (!takesNone || typeof value !== "string" || value.trim() !== "none") return value;
-  return settingsSchema[name].format === "globs" ? [] : "";
+  const { format } = settingsSchema[name];
+  return format === "globs" || format === "tags" ? [] : "";
 }
 
-/** convict reports all problems as the lines of one message, each `name: reason`. */
+/** Everything that convict says is wrong, as a message can hold it. */
 export function problemsOf(error: unknown): SettingProblem[] {
+  return linesOf(error).map(({ setting, reason }) => {
+    return { setting, reason: shortened(withUnseenEscaped(reason)) };
+  });
+}
+
+/**
+ * convict reports all problems as the lines of one message, each `name: reason`. The formats see to
+ * it that a reason has no lines of its own.
+ */
+function linesOf(error: unknown): SettingProblem[] {
   if (!(error instanceof Error)) throw error;
   return error.message.split("\n").map((line) => {
-    const [, setting = "", reason = line] = /^([\w-]+): (.*)$/.exec(line) ?? [];
-    return { setting, reason: shortened(reason) };
+    const [, setting = "", reason = line] = /^([\w-]+): (.*)$/s.exec(line) ?? [];
+    return { setting, reason };
   });
 }
 
 /** A value as a message shows it. */
 export function shown(value: unknown): string {
-  return shortened(JSON.stringify(value) ?? String(value));
+  return shortened(withUnseenEscaped(JSON.stringify(value) ?? String(value)));
+}
+
+const VALUE_WAS = ": value was ";
+
+function withValue(reason: string, value: RawValue | undefined): string {
+  const [says = reason] = reason.split(VALUE_WAS, 1);
+  return shortened(says) + (value === undefined ? "" : VALUE_WAS + shown(value));
 }
 
 function shortened(text: string): string {
   if (text.length <= 2 * SHOWN_CHARACTERS_MAX) return text;
   const left = text.length - 2 * SHOWN_CHARACTERS_MAX;
-  return `${text.slice(0, SHOWN_CHARACTERS_MAX)}... (${left} characters left out) ...${text.slice(-SHOWN_CHARACTERS_MAX)}`;
+  // A cut may go through a pair of surrogates.
+  const [head, tail] = [text.slice(0, SHOWN_CHARACTERS_MAX), text.slice(-SHOWN_CHARACTERS_MAX)].map(
+    (part) => part.toWellFormed(),
+  );
+  return `${head}... (${left} characters left out) ...${tail}`;
 }

@@ -9,7 +9,7 @@ import { parseRevision } from "../config/fleet-facts.ts";
 import type { ParameterSet, ParameterSource } from "../config/parameters.ts";
 import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
-import { AgentError, messageOf, ServiceError } from "../lib/errors.ts";
+import { ServiceError } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
 import { type FullRead, FullReading, SETTLE_MS } from "./full-read.ts";
 import {
@@ -21,6 +21,7 @@ import {
   type PolledRevisions,
   type RevisionMemory,
 } from "./poll-plan.ts";
+import { RefreshLog, type Unreachable } from "./refresh-log.ts";
 
 /** The longest random part of a pause after the parameters could not be read. */
 const BACKOFF_MS_MAX = 600_000;
@@ -45,7 +46,7 @@ export interface RefreshReport {
   /** Why the desired configuration is not in effect, although it was read. */
   readonly refusal: string | undefined;
   /** Why the parameters cannot be read at present. */
-  readonly unreachable: { readonly message: string; readonly since: number } | undefined;
+  readonly unreachable: Unreachable | undefined;
   /** When the Parameter Store answered last. */
   readonly answeredAt: number | undefined;
   readonly nextPollAt: number | undefined;
@@ -86,9 +87,7 @@ export class Refresher {
   #effective: Config | undefined;
   #desired: Desired | undefined;
   #desiredHash: string | undefined;
-  #refusal: string | undefined;
-  #unreachable: RefreshReport["unreachable"];
-  #answeredAt: number | undefined;
+  readonly #log: RefreshLog;
   #memory: RevisionMemory;
   #kept: LastKnownGood | undefined;
   /** What the last poll found. */
@@ -109,6 +108,7 @@ export class Refresher {
   constructor(options: RefresherOptions) {
     const { clock, random, lastKnownGood } = options;
     this.#options = options;
+    this.#log = new RefreshLog(options);
     this.#kept = lastKnownGood;
     this.#memory = lastKnownGood?.memory ?? NOTHING_REMEMBERED;
     const everyMs = fullReadInMs(random);
@@ -128,9 +128,9 @@ export class Refresher {
     return {
       desiredHash: this.#desiredHash,
       effectiveHash: this.#effective?.hash,
-      refusal: this.#refusal,
-      unreachable: this.#unreachable,
-      answeredAt: this.#answeredAt,
+      refusal: this.#log.refusal,
+      unreachable: this.#log.unreachable,
+      answeredAt: this.#log.answeredAt,
       nextPollAt: this.#nextCallAt(),
     };
   }
@@ -148,7 +148,7 @@ export class Refresher {
       } catch (error) {
         if (stop.aborted) return;
         failures += 1;
-        this.#tellUnreachable(error, failures === 1);
+        this.#log.failed(error, this.#effective?.hash);
         const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
         const pause = Math.max(fleetBackoffMs(failures, BACKOFF_MS_MAX, random), asked);
         // A wish is fulfilled as soon as it can be; it does not hammer a service that is down.
@@ -179,20 +179,14 @@ export class Refresher {
     }
     if (desired === undefined) return;
     if (this.#desired === desired) this.#desired = undefined;
-    if (this.#desiredHash === config.hash) this.#refusal = undefined;
+    if (this.#desiredHash === config.hash) this.#log.accepted();
     await this.#keep({ set: desired.set, readAt: config.readAt, memory: desired.memory });
   }
 
   /** Says why a configuration is not put into effect, once for each reason. */
   refused(reason: string, hint: string | undefined): void {
-    if (reason === this.#refusal) return;
-    this.#refusal = reason;
-    this.#options.logger.log("config.refused", {
-      message: reason,
-      hint,
-      configHash: this.#effective?.hash,
-      desiredHash: this.#desiredHash,
-    });
+    const configHash = this.#effective?.hash;
+    this.#log.refused(reason, { hint, configHash, desiredHash: this.#desiredHash });
   }
 
   get #intervalMs(): number {
@@ -259,7 +253,7 @@ export class Refresher {
     const { source, host } = this.#options;
     const names = [`${host.paths.fleet}/revision`, `${host.paths.host}/revision`] as const;
     const { parameters } = await source.readNames(names, stop);
-    this.#answered();
+    this.#log.answered();
     const [fleet, own] = names.map((name) => parameters.find((one) => one.name === name));
     return {
       fleetVersion: fleet?.version,
@@ -274,7 +268,7 @@ export class Refresher {
     const { pages, polled } = this.#reading;
     const read = await pages.read(stop);
     this.#reading = undefined;
-    this.#answered();
+    this.#log.answered();
     const now = clock.now();
     if (!read.isSettled && !isWish) {
       this.#readAt = clock.monotonic() + SETTLE_MS;
@@ -316,7 +310,7 @@ export class Refresher {
     if (config.hash === this.#effective?.hash) {
       // A change that was taken back before it took effect is none.
       this.#desired = undefined;
-      this.#refusal = undefined;
+      this.#log.accepted();
       this.#effective = config;
       if (this.#isWorthKeeping()) {
         await this.#keep({ set, readAt: config.readAt, memory: this.#memory });
@@ -343,25 +337,6 @@ export class Refresher {
   async #keep(good: LastKnownGood): Promise<void> {
     this.#kept = good;
     await this.#options.keep(good);
-  }
-
-  #answered(): void {
-    const { logger, clock } = this.#options;
-    const now = clock.now();
-    this.#answeredAt = now;
-    if (this.#unreachable === undefined) return;
-    const seconds = Math.round((now - this.#unreachable.since) / 1_000);
-    this.#unreachable = undefined;
-    logger.log("config.reachable", { afterSeconds: seconds });
-  }
-
-  #tellUnreachable(error: unknown, isFirst: boolean): void {
-    const { logger, clock } = this.#options;
-    const message = messageOf(error);
-    this.#unreachable = { message, since: this.#unreachable?.since ?? clock.now() };
-    if (!isFirst) return;
-    const hint = error instanceof AgentError ? error.hint : undefined;
-    logger.log("config.unreachable", { message, hint, configHash: this.#effective?.hash });
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hasUnseen } from "../lib/unseen.ts";
 import { escapePath } from "./escape-path.ts";
 
 /** S3 takes object keys of up to 1,024 bytes of UTF-8 (Amazon S3 User Guide, "Naming objects"). */
@@ -29,9 +30,13 @@ export function prefixProblem(template: string): string | undefined {
   const text = template.replace(/\{[^{}]*\}/g, "x");
   if (/[{}]/.test(text)) return "a brace has no partner";
   if (hasControlCharacter(text)) return "must not contain control characters";
-  if (hasUnfitCharacter(text)) {
-    return "must not contain characters that are none in UTF-8 or that turn the direction of text";
+  if (hasUnseen(text)) {
+    return "must not contain characters that are not seen, or that turn the direction of text";
   }
+  if (/(^|\/)\s|\s(\/|$)/.test(text)) return "must not have a space beside a slash or at an end";
+  if (/^["']|["']$/.test(text)) return "must not begin or end with a quote";
+  if (/^none$/i.test(text)) return "must be none in lower case, or end with a slash";
+  if (template.includes("${")) return "has a dollar before a brace: write {host} without it";
   if (text.startsWith("/"))
     return "must not start with a slash: the key would begin with an empty folder";
   if (text.includes("//")) return "must not contain two slashes in a row";
@@ -147,9 +152,4 @@ function isPlaceholder(name: string): name is Placeholder {
 
 function hasControlCharacter(text: string): boolean {
   return /\p{Cc}/u.test(text);
-}
-
-/** Lone surrogates, non-characters, and those that let a key look like another one. */
-function hasUnfitCharacter(text: string): boolean {
-  return /[\p{Cs}\ufffe\uffff\u2028-\u202e\u2066-\u2069\u200b-\u200f\ufeff]/u.test(text);
 }

@@ -160,10 +160,22 @@ async function assertAllowed(
     );
   }
   const via = path === asked ? "" : ` (which is ${path})`;
-  throw configurationError(
+  throw new NotAllowedError(
     `The watched directory ${asked}${via} is outside the allowed roots: ${options.allowedRoots.join(", ")}.`,
-    "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+    {
+      exitCode: ExitCode.configuration,
+      hint: "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+    },
   );
+}
+
+/** A directory that the bootstrap file does not allow. */
+class NotAllowedError extends AgentError {}
+
+/** Whether an error says that a directory is not there, or that files may not be taken from it. */
+export function isNoDirectoryOfOurs(error: unknown): boolean {
+  if (error instanceof NotAllowedError) return true;
+  return error instanceof AgentError && isErrno(error.cause, "ENOENT");
 }
 
 /** A root that does not exist cannot hold anything. */

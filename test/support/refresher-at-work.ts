@@ -21,6 +21,8 @@ export interface RefresherAtWork {
 
 export interface RefresherOptions {
   readonly hostId?: string;
+  /** Instead of `hostId`: with what its bootstrap file forbids. */
+  readonly host?: Host;
   readonly clock?: ManualClock;
   readonly store?: ParameterStore;
   /** Jitter and backoff take this; 0.5 is no jitter. */
@@ -50,7 +52,7 @@ export function begin(options: RefresherOptions = {}): RefresherAtWork {
   const stop = new AbortController();
   const refresher: Refresher = new Refresher({
     source: store,
-    host: hostOf(options.hostId ?? "h1"),
+    host: options.host ?? hostOf(options.hostId ?? "h1"),
     logger: {
       log: (event, fields = {}) => told.push({ event, ...fields }),
       setLevel() {},

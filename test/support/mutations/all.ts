@@ -1,6 +1,7 @@
 import { CREDENTIALS_MUTATIONS } from "./credentials.ts";
 import { GUARD_MUTATIONS } from "./guards.ts";
 import type { Mutation } from "./mutation.ts";
+import { REFRESH_MUTATIONS } from "./refresh.ts";
 import { REMOVAL_MUTATIONS } from "./removal.ts";
 import { SCAN_MUTATIONS } from "./scan.ts";
 import { STATE_MUTATIONS } from "./state.ts";
@@ -13,5 +14,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...STATE_MUTATIONS,
   ...REMOVAL_MUTATIONS,
   ...GUARD_MUTATIONS,
+  ...REFRESH_MUTATIONS,
   ...CREDENTIALS_MUTATIONS,
 ];

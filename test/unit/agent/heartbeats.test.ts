@@ -73,6 +73,20 @@ describe("heartbeats", () => {
     expect(new Set(slots).size).to.equal(slots.length);
   });
 
+  it("are never two for one slot, where the clock is set back and the agent started again", async () => {
+    const host = new Host("a");
+    host.start();
+    await host.clock.advance(2 * SLOT_MS);
+    const before = host.beats.length;
+    await host.kill();
+    const { at } = host.beats.at(-1) ?? { at: 0 };
+    host.clock.setWallClock(at - 5_000);
+    host.start();
+    await host.clock.advance(20_000);
+    expect(host.beats).to.have.length(before);
+    await host.kill();
+  });
+
   it("are not caught up: after a start they come at their own moment", async () => {
     const moment = 10_000 + stableFraction("a", "beat") * 240_000;
     const host = new Host("a", START + moment + 5_000);

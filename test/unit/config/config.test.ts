@@ -1,250 +1,229 @@
-import { mkdtempDisposable, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
-import { type Bootstrap, readBootstrap } from "../../../src/config/bootstrap.ts";
-import { loadConfig, resolveConfig } from "../../../src/config/load.ts";
-import { mergeParameters, type Parameter } from "../../../src/config/parameters.ts";
-import { SETTING_NAMES, settingsSchema, validateSettings } from "../../../src/config/schema.ts";
+import fc from "fast-check";
+import { configOf, refusalText } from "../../../src/config/config.ts";
+import { LAYERS, type Layer, mergeParameters } from "../../../src/config/merge.ts";
+import { parameterPaths } from "../../../src/config/parameters.ts";
+import { HOST_SETTING_NAMES } from "../../../src/config/schema.ts";
 import { AgentError } from "../../../src/lib/errors.ts";
+import {
+  goodConfig,
+  type Leaves,
+  PATHS,
+  parameterSet,
+  problemsOf,
+  resolveWritten,
+  settingsOf,
+} from "../../support/parameter-sets.ts";
 
-const FLEET = "/s3-offload-agent/fleets/web";
-const HOST = "/s3-offload-agent/hosts/h1";
+const BUCKET = { bucket: "data" };
+const EVERYONE = { "canary/percent": "100" };
 
-const bootstrap: Bootstrap = {
-  fleet: "web",
-  region: undefined,
-  hostId: "h1",
-  parameterRoot: "/s3-offload-agent",
-  allowedRoots: ["/data"],
-  allowedBuckets: undefined,
-  stateDirectory: "/state",
-  credentials: { kind: "auto" },
-  allowImdsV1: false,
-  roleArn: undefined,
-  allowOverwrite: false,
-  minAgeFloorMs: 30_000,
+/** Where each layer keeps a leaf. */
+const WHERE: Readonly<Record<Exclude<Layer, "default">, (leaf: string) => string>> = {
+  fleet: (leaf) => `${PATHS.fleet}/${leaf}`,
+  canary: (leaf) => `${PATHS.fleet}/canary/${leaf}`,
+  host: (leaf) => `${PATHS.host}/${leaf}`,
 };
 
-const parameters = (
-  path: string,
-  values: Readonly<Record<string, string>>,
-  type = "String",
-): Parameter[] =>
-  Object.entries(values).map(([leaf, value]) => ({ name: `${path}/${leaf}`, type, value }));
+describe("layers", () => {
+  const written = fc.record({
+    fleet: fc.option(fc.integer({ min: 1, max: 256 }), { nil: undefined }),
+    canary: fc.option(fc.integer({ min: 1, max: 256 }), { nil: undefined }),
+    host: fc.option(fc.integer({ min: 1, max: 256 }), { nil: undefined }),
+  });
+  const textOf = (value: number | undefined) => value?.toString();
 
-function resolve(
-  values: Readonly<Record<string, string>>,
-  own: Readonly<Record<string, string>> = {},
-) {
-  const layers = [
-    { origin: "fleet" as const, path: FLEET, parameters: parameters(FLEET, values) },
-    { origin: "host" as const, path: HOST, parameters: parameters(HOST, own) },
-  ];
-  return resolveConfig(layers, bootstrap, 0);
-}
-
-function refusalOf(action: () => unknown): AgentError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof AgentError) return error;
-    throw error;
-  }
-  throw new Error("was not refused");
-}
-
-describe("parameters", () => {
-  it("a later layer wins, setting by setting, and each value's origin is kept", () => {
-    const { settings, origins } = resolve(
-      { bucket: "data", prefix: "fleet/", concurrency: "4" },
-      { prefix: "host/" },
+  it("lie over each other: the last one that says something counts, and is told as the origin", () => {
+    fc.assert(
+      fc.property(written, written, fc.boolean(), (top, own, isCanary) => {
+        const config = goodConfig({
+          fleet: {
+            ...BUCKET,
+            "canary/percent": isCanary ? "100" : "0",
+            concurrency: textOf(top.fleet),
+            "canary/concurrency": textOf(top.canary),
+            "routes/raw/directory": "/data/raw",
+            "routes/raw/concurrency": textOf(own.fleet),
+            "canary/routes/raw/concurrency": textOf(own.canary),
+          },
+          host: { concurrency: textOf(top.host), "routes/raw/concurrency": textOf(own.host) },
+        });
+        const lastOf = (values: typeof top, leaf: string) => {
+          for (const layer of ["host", "canary", "fleet"] as const) {
+            const value = values[layer];
+            if (value === undefined || (layer === "canary" && !isCanary)) continue;
+            return { value, origin: { layer, parameter: WHERE[layer](leaf) } };
+          }
+          return undefined;
+        };
+        const ofTop = lastOf(top, "concurrency") ?? {
+          value: 8,
+          origin: { layer: "default", parameter: undefined },
+        };
+        // A route's own value of any layer wins over the top level's of any other.
+        const ofRoute = lastOf(own, "routes/raw/concurrency") ?? ofTop;
+        for (const [name, expected] of [
+          ["default", ofTop],
+          ["raw", ofRoute],
+        ] as const) {
+          expect(settingsOf(config, name).concurrency).to.equal(expected.value);
+          const route = config.routes.find((one) => one.name === name);
+          expect(route?.origins.concurrency).to.deep.equal(expected.origin);
+        }
+        expect(config.cohort).to.equal(isCanary ? "canary" : "stable");
+      }),
     );
-    expect(settings).to.include({ bucket: "data", prefix: "host/", concurrency: 4 });
-    expect(origins).to.include({
-      bucket: "fleet",
-      prefix: "host",
-      concurrency: "fleet",
-      timezone: "default",
+  });
+
+  it("are of the whole host, too, where a setting is", () => {
+    const { settings, origins } = goodConfig({
+      fleet: { ...BUCKET, ...EVERYONE, "log-level": "warn", "canary/refresh-interval": "1h" },
+      host: { "file-events": "failures" },
     });
+    expect(settings).to.deep.equal({
+      "bandwidth-limit": 0,
+      "file-events": "failures",
+      "log-level": "warn",
+      "refresh-interval": 3_600_000,
+    });
+    expect(HOST_SETTING_NAMES.map((name) => origins[name].layer)).to.deep.equal([
+      "default",
+      "host",
+      "fleet",
+      "canary",
+    ]);
+    expect(LAYERS).to.deep.equal(["default", "fleet", "canary", "host"]);
   });
 
-  it("unknown names are reported in full, nested ones too, and change nothing", () => {
-    const config = resolve({ bucket: "data", bukcet: "x", "canary/prefix": "y" });
-    expect(config.unknownParameters).to.deep.equal([`${FLEET}/bukcet`, `${FLEET}/canary/prefix`]);
-    expect(config.hash).to.equal(resolve({ bucket: "data" }).hash);
+  it("of a host put right what the fleet got wrong", () => {
+    const fleet = { ...BUCKET, concurrency: "eight" };
+    expect(settingsOf(goodConfig({ fleet, host: { concurrency: "8" } })).concurrency).to.equal(8);
   });
 
-  it("names of the language are names like any other", () => {
-    const config = resolve({ bucket: "data", constructor: "x", __proto__: "y", toString: "z" });
-    expect(config.unknownParameters).to.include(`${FLEET}/constructor`);
-    expect(config.unknownParameters).to.include(`${FLEET}/toString`);
+  it("of canaries do nothing to a host that is none, however wrong they are", () => {
+    const wrong: Leaves = {
+      "canary/concurrency": "eight",
+      "canary/prefix": "/../",
+      "canary/routes/raw/min-age": "1",
+      "canary/routes/Raw/prefix": "x/",
+      "canary/routes/raw/log-level": "debug",
+      "canary/unknown": "x",
+    };
+    const types = { "fleet/canary/prefix": "SecureString" };
+    const before = goodConfig({ fleet: BUCKET });
+    const after = goodConfig({ fleet: { ...BUCKET, ...wrong }, types });
+    expect({ ...after, unknown: [] }).to.deep.equal(before);
+    expect(after.unknown.map(({ parameter }) => parameter)).to.have.members([
+      `${PATHS.fleet}/canary/routes/Raw/prefix`,
+      `${PATHS.fleet}/canary/routes/raw/log-level`,
+      `${PATHS.fleet}/canary/unknown`,
+    ]);
+    const refused = problemsOf({ fleet: { ...BUCKET, ...EVERYONE, ...wrong }, types });
+    expect(refused.map(({ parameter }) => parameter)).to.include.members(
+      Object.keys(wrong)
+        .filter((leaf) => leaf !== "canary/unknown")
+        .map((leaf) => `${PATHS.fleet}/${leaf}`),
+    );
   });
 
-  it("takes a StringList as a list", () => {
-    const list = parameters(FLEET, { include: "*.log,*.csv" }, "StringList");
-    const { values } = mergeParameters([{ origin: "fleet", path: FLEET, parameters: list }]);
-    expect(values.include).to.deep.equal(["*.log", "*.csv"]);
+  it("leave each setting the value, origin and whole name of the last one, whatever the texts are", () => {
+    const names = ["bucket", "prefix", "tags", "exclude"] as const;
+    const layer = fc.dictionary(fc.constantFrom(...names), fc.string({ unit: "binary" }), {
+      noNullPrototype: true,
+    });
+    fc.assert(
+      fc.property(layer, layer, (fleet, host) => {
+        const { top } = mergeParameters(parameterSet({ fleet, host }), PATHS, "stable");
+        for (const name of names) {
+          const which = name in host ? "host" : name in fleet ? "fleet" : undefined;
+          expect(top.values[name]).to.equal(which === "host" ? host[name] : fleet[name]);
+          expect(top.origins[name]).to.deep.equal(
+            which && { layer: which, parameter: WHERE[which](name) },
+          );
+        }
+      }),
+    );
   });
 });
 
-describe("settings", () => {
-  it("have defaults that are valid", () => {
-    expect(validateSettings({ bucket: "data" })).to.have.property("settings");
-    expect(SETTING_NAMES).to.have.length(Object.keys(settingsSchema).length);
-  });
-
-  it("have the defaults that are promised", () => {
-    expect(resolve({ bucket: "data" }).settings).to.deep.include({
-      prefix: "{host}/",
-      schedule: "rate(10 minutes)",
-      directory: "/var/spool/s3-offload",
-      "min-age": 30_000,
-      include: ["**"],
-      "refresh-interval": 600_000,
-    });
-  });
-
-  it("split globs at commas, but not within braces", () => {
-    const { include } = resolve({ bucket: "data", include: "*.{log,csv}, sub/**" }).settings;
-    expect(include).to.deep.equal(["*.{log,csv}", "sub/**"]);
-  });
-
-  it("read tags as pairs", () => {
-    expect(resolve({ bucket: "data", tags: "team=a, cost=b=c" }).settings.tags).to.deep.equal([
-      ["team", "a"],
-      ["cost", "b=c"],
-    ]);
-  });
-
-  it("read tags from a list, and refuse what S3 would refuse", () => {
-    const tags = (values: string, type = "String") =>
-      resolveConfig(
-        [
-          { origin: "fleet", path: FLEET, parameters: parameters(FLEET, { bucket: "data" }) },
-          { origin: "host", path: HOST, parameters: parameters(HOST, { tags: values }, type) },
-        ],
-        bootstrap,
-        0,
-      ).settings.tags;
-    expect(tags("a=b,c=d", "StringList")).to.deep.equal([
-      ["a", "b"],
-      ["c", "d"],
-    ]);
-    expect(() => tags("a", "StringList")).to.throw("NAME=VALUE");
-    expect(() => tags("a=b,a=c")).to.throw("twice");
-    expect(() => tags("aws:x=1")).to.throw("aws:");
-  });
-
-  it("are refused together, each by its parameter's full name", () => {
-    const { message, exitCode } = refusalOf(() =>
-      resolve({ bucket: "B", "min-age": "30" }, { concurrency: "x" }),
-    );
-    expect(exitCode).to.equal(2);
-    expect(message).to.include(`${FLEET}/bucket must`);
-    expect(message).to.include(`${FLEET}/min-age must`);
-    expect(message).to.include(`${HOST}/concurrency must`);
-  });
-
-  it("never let min-age go below the floor", () => {
-    expect(refusalOf(() => resolve({ bucket: "data", "min-age": "29999ms" })).message).to.include(
-      "minAgeFloor",
-    );
-    expect(resolve({ bucket: "data", "min-age": "30s" }).settings["min-age"]).to.equal(30_000);
-  });
-
-  it("only take allowed buckets", () => {
-    const guarded = { ...bootstrap, allowedBuckets: ["one"] };
-    const layer = (bucket: string) => [
-      { origin: "fleet" as const, path: FLEET, parameters: parameters(FLEET, { bucket }) },
-    ];
-    expect(resolveConfig(layer("one"), guarded, 0).settings.bucket).to.equal("one");
-    expect(() => resolveConfig(layer("two"), guarded, 0)).to.throw("allowedBuckets");
-  });
-
-  it("have a hash that tells every difference and nothing else", () => {
-    const base = resolve({ bucket: "data" }).hash;
-    expect(resolve({}, { bucket: "data" }).hash).to.equal(base);
-    expect(resolve({ bucket: "data", concurrency: "8" }).hash).to.equal(base);
-    for (const other of [
-      { bucket: "date" },
-      { bucket: "data", concurrency: "9" },
-      { bucket: "data", tags: "a=b" },
-    ]) {
-      expect(resolve(other).hash).not.to.equal(base);
-    }
-  });
-});
-
-describe("loadConfig", () => {
-  it("asks for the fleet's and the host's path, and for nothing else", async () => {
-    const asked: string[] = [];
-    const source = {
-      async readPath(path: string) {
-        asked.push(path);
-        return path === FLEET ? parameters(FLEET, { bucket: "data" }) : [];
+describe("a refusal", () => {
+  it("tells all that is wrong at once: values, routes, and what the bootstrap file forbids", () => {
+    const problems = problemsOf(
+      {
+        fleet: {
+          bucket: "elsewhere",
+          "min-age": "1s",
+          concurrency: "eight",
+          "on-conflict": "overwrite",
+          splay: "1h",
+          "expected-hosts": "many",
+          "routes/Raw/prefix": "x/",
+        },
+        host: { "log-level": "loud" },
       },
-    };
-    const options = { signal: new AbortController().signal, now: () => 42 };
-    const config = await loadConfig(source, bootstrap, options);
-    expect(asked).to.deep.equal([FLEET, HOST]);
-    expect(config.readAt).to.equal(42);
+      { allowedBuckets: ["data"] },
+    );
+    expect(problems.map(({ parameter }) => parameter)).to.have.members([
+      ...["bucket", "min-age", "concurrency", "on-conflict", "splay", "expected-hosts"].map(
+        (leaf) => `${PATHS.fleet}/${leaf}`,
+      ),
+      `${PATHS.fleet}/routes/Raw/prefix`,
+      `${PATHS.host}/log-level`,
+    ]);
+  });
+
+  it("tells a parameter once, however many routes inherit it", () => {
+    const routes = Object.fromEntries(
+      Array.from({ length: 20 }, (_, index) => [`routes/r${index}/directory`, `/data/${index}`]),
+    );
+    const problems = problemsOf({ fleet: { ...BUCKET, ...routes, concurrency: "eight" } });
+    expect(problems.map(({ parameter }) => parameter)).to.deep.equal([
+      `${PATHS.fleet}/concurrency`,
+    ]);
+  });
+
+  it("is an error for a person that names twenty, and how many more", () => {
+    const values = Object.fromEntries(
+      Array.from({ length: 30 }, (_, index) => [`routes/r${index}/prefix`, "/"]),
+    );
+    const refused = resolveWritten({ fleet: { ...BUCKET, ...values } });
+    if (!("problems" in refused)) throw new Error("was not refused");
+    const text = refusalText(refused.problems);
+    expect(text.match(/must not start with a slash/g)).to.have.length(20);
+    expect(text).to.match(/; and 10 more\.$/);
+    expect(() => configOf(refused))
+      .to.throw(AgentError, text)
+      .with.property("exitCode", 2);
+  });
+
+  it("is none for a good configuration, which is handed out as it is", () => {
+    const resolved = resolveWritten({ fleet: BUCKET });
+    expect(configOf(resolved)).to.equal("config" in resolved ? resolved.config : undefined);
   });
 });
 
-describe("readBootstrap", () => {
-  const read = async (text: string, env: Record<string, string> = {}) => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), "bootstrap-"));
-    const file = join(folder.path, "agent.yaml");
-    await writeFile(file, text);
-    return readBootstrap({ file, env });
-  };
-
-  it("needs no more than a fleet, and fills in the rest", async () => {
-    expect(await read("fleet: web\n")).to.deep.equal({
-      ...bootstrap,
-      hostId: undefined,
-      allowedRoots: ["/var/spool/s3-offload"],
-      stateDirectory: "/var/lib/s3-offload-agent",
+describe("what the bootstrap file allows", () => {
+  it("is taken: its buckets, its floor and overwriting", () => {
+    const fleet = { bucket: "one", "min-age": "5s", "on-conflict": "overwrite" };
+    const allowed = { allowedBuckets: ["two", "one"], minAgeFloorMs: 5_000, allowOverwrite: true };
+    expect(settingsOf(goodConfig({ fleet }, allowed))).to.include({
+      bucket: "one",
+      "min-age": 5_000,
+      "on-conflict": "overwrite",
     });
   });
 
-  it("lets variables win over the file; lists are separated by colons there", async () => {
-    const env = {
-      S3_OFFLOAD_FLEET: "other",
-      S3_OFFLOAD_ALLOWED_ROOTS: "/a:/b",
-      S3_OFFLOAD_MIN_AGE_FLOOR: "1m",
-    };
-    const result = await read("fleet: web\nallowedRoots: [/c]\nhostId: h9\n", env);
-    expect(result).to.deep.include({
-      fleet: "other",
-      hostId: "h9",
-      allowedRoots: ["/a", "/b"],
-      minAgeFloorMs: 60_000,
-    });
+  it("is asked of each route, not of the top level that no route is", () => {
+    const fleet = { "min-age": "5s", "routes/a/bucket": "data", "routes/a/min-age": "30s" };
+    const config = goodConfig({ fleet: { ...fleet, "routes/a/directory": "/data/a" } });
+    expect(config.routes.map(({ name }) => name)).to.deep.equal(["a"]);
   });
+});
 
-  it("takes an access point among the allowed buckets of a variable", async () => {
-    const arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/data";
-    const env = { S3_OFFLOAD_ALLOWED_BUCKETS: `one:${arn}:two` };
-    expect((await read("fleet: web\n", env)).allowedBuckets).to.deep.equal(["one", arn, "two"]);
-  });
-
-  it("names the line of an unknown key that begins as another one", async () => {
-    const error = await read("fleet: web\nfle: x\n").catch((thrown: Error) => thrown);
-    expect(error)
-      .to.be.instanceOf(AgentError)
-      .with.property("message")
-      .that.includes("line 2: fle");
-  });
-
-  it("needs no file if the variables say enough", () => {
-    const env = { S3_OFFLOAD_FLEET: "web", PATH: "/bin" };
-    expect(readBootstrap({ file: undefined, env }).fleet).to.equal("web");
-  });
-
-  it("takes values as they are written: 007 stays 007, no is a name", async () => {
-    expect((await read("fleet: 007\nhostId: no\n")).fleet).to.equal("007");
-    expect((await read("fleet: 007\nhostId: no\n")).hostId).to.equal("no");
+describe("the paths of parameters", () => {
+  it("are the fleet's and the host's below the root", () => {
+    expect(parameterPaths({ parameterRoot: "/root", fleet: "web", hostId: "h1" })).to.deep.equal(
+      PATHS,
+    );
   });
 });

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { stableFraction } from "../../../src/lib/stable-fraction.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ParameterStore, refusal } from "../../support/parameter-store.ts";
 import { begin, FLEET, type RefresherOptions } from "../../support/refresher-at-work.ts";
@@ -298,10 +299,12 @@ describe("a mass reboot", () => {
       random: () => 0.5,
       ...(lastKnownGood && { lastKnownGood }),
     });
-    const due = (again.refresher.report.nextPollAt ?? 0) - at.clock.now();
-    await at.clock.advance(due - 1);
+    const phase = stableFraction("h1", "refresh") * T;
+    const due = Math.ceil((at.clock.now() - phase) / T) * T + phase - at.clock.now();
+    expect(due).to.be.above(30 * SECOND);
+    await at.clock.advance(due - SECOND);
     expect(at.store.calls).to.have.length(0);
-    await at.clock.advance(1);
+    await at.clock.advance(2 * SECOND);
     expect(at.store.calls.length).to.be.above(0);
     await again.stop();
   });
