@@ -5,10 +5,16 @@ import { type Caller, makeProbes, type Probes, probeFailure } from "../aws/probe
 import { makeS3Store } from "../aws/s3.ts";
 import { makeParameterSource } from "../aws/ssm.ts";
 import type { Bootstrap } from "../config/bootstrap.ts";
-import type { ParameterPaths, ParameterSet, ParameterSource } from "../config/parameters.ts";
-import { parameterPaths } from "../config/parameters.ts";
+import { type Config, type Host, type Resolved, resolveParameters } from "../config/config.ts";
+import {
+  type ParameterPaths,
+  type ParameterSet,
+  type ParameterSource,
+  parameterPaths,
+} from "../config/parameters.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
+import { LastKnownGoodFile } from "../refresh/last-known-good.ts";
 import { readParametersNow } from "../refresh/read-now.ts";
 import type { Destination, ObjectStore, PutAnswer } from "../sweep/object-store.ts";
 
@@ -21,6 +27,8 @@ export type { AwsFailure, Caller, CredentialsDescription };
 
 export interface ExaminationOptions {
   readonly bootstrap: Bootstrap;
+  /** Absolute. */
+  readonly stateDirectory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
@@ -106,6 +114,23 @@ export class Examination implements Disposable {
     const read = (signal: AbortSignal) =>
       readParametersNow(this.#source, this.paths, { clock, random, signal });
     return this.#ask(read, PARAMETERS_MS_MAX);
+  }
+
+  /** What this host makes of parameters. @param readAt wall-clock milliseconds */
+  resolve(set: ParameterSet, readAt: number): Resolved {
+    const { hostId, allowedBuckets, allowOverwrite, minAgeFloorMs } = this.#options.bootstrap;
+    const host: Host = { hostId, paths: this.paths, allowedBuckets, allowOverwrite, minAgeFloorMs };
+    return resolveParameters(set, host, readAt);
+  }
+
+  /** The last good configuration that a daemon has kept, if there is one that can be read. */
+  async lastConfig(): Promise<Config | undefined> {
+    const { bootstrap, stateDirectory } = this.#options;
+    const owner = { ...this.paths, region: bootstrap.region ?? "" };
+    const good = await new LastKnownGoodFile(stateDirectory, owner).peek();
+    if (good === undefined) return undefined;
+    const resolved = this.resolve(good.set, good.readAt);
+    return "config" in resolved ? resolved.config : undefined;
   }
 
   /** Makes this host's stream in a log group, unless it is there. */
