@@ -64,6 +64,8 @@ export interface RefresherOptions {
   readonly keep: (good: LastKnownGood) => Promise<void>;
   /** Hears that another configuration waits to be taken. */
   readonly onDesired: () => void;
+  /** Hears that `report` may be another one: a poll or a read has come to its end. */
+  readonly onReport?: () => void;
 }
 
 /** A configuration that waits to be put into effect, with the parameters that it is made of. */
@@ -137,7 +139,7 @@ export class Refresher {
 
   /** Until `stop` aborts. Never throws. */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock, random, onReport } = this.#options;
     let failures = 0;
     while (!stop.aborted) {
       const dueAt = this.#isWished ? 0 : Math.min(this.#pollAt, this.#readAt);
@@ -145,10 +147,12 @@ export class Refresher {
       try {
         await this.#step(stop);
         failures = 0;
+        onReport?.();
       } catch (error) {
         if (stop.aborted) return;
         failures += 1;
         this.#log.failed(error, this.#effective?.hash);
+        onReport?.();
         const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
         const pause = Math.max(fleetBackoffMs(failures, BACKOFF_MS_MAX, random), asked);
         // A wish is fulfilled as soon as it can be; it does not hammer a service that is down.

@@ -63,7 +63,7 @@ export function reachVerdict(
   // 403: there is one, and we are nobody.
   if (status === 200 || status === 403) {
     return ok(
-      `${about.host} answers. Whether the role may write there is not told by that: write-only credentials may ask nothing (HEAD, GET). doctor --write puts a tiny object`,
+      `${about.host} answers. Whether the role may write there is not told by that, since write-only credentials may ask nothing (HEAD, GET): doctor --write puts a tiny object`,
     );
   }
   if (status >= 500) {
