@@ -36,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
     const exitCode = await runCommand(args, {
       env: process.env,
       workingDirectory: process.cwd(),
+      // Only who asks needs it: opening it has effects of its own.
+      get stdin() {
+        return process.stdin;
+      },
       stdout: process.stdout,
       stderr: process.stderr,
       isTerminal: process.stdout.isTTY === true,

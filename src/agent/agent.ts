@@ -11,7 +11,7 @@ import {
   type Resolved,
   resolveParameters,
 } from "../config/config.ts";
-import { type ParameterSource, parameterPaths } from "../config/parameters.ts";
+import { type ParameterSet, type ParameterSource, parameterPaths } from "../config/parameters.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
@@ -136,15 +136,18 @@ export class Agent {
    * @throws AgentError with exit code 2 or 3
    */
   async readConfig(signal: AbortSignal): Promise<Config> {
-    return configOf(await this.readResolved(signal));
+    return configOf(this.resolve(await this.readSet(signal)));
   }
 
-  /** As `readConfig`, with all that is wrong. @throws AgentError with exit code 3 */
-  async readResolved(signal: AbortSignal): Promise<Resolved> {
+  /** Reads everything that the Parameter Store holds for this host. @throws AgentError with exit code 3 */
+  async readSet(signal: AbortSignal): Promise<ParameterSet> {
     const { clock, random } = this.#options;
-    const how = { clock, random, signal };
-    const set = await readParametersNow(this.parameters, this.host.paths, how);
-    return resolveParameters(set, this.host, clock.now());
+    return await readParametersNow(this.parameters, this.host.paths, { clock, random, signal });
+  }
+
+  /** What this host makes of parameters that were read just now. */
+  resolve(set: ParameterSet): Resolved {
+    return resolveParameters(set, this.host, this.#options.clock.now());
   }
 
   /** The configuration of the last run, if this version and the bootstrap file still take it. */

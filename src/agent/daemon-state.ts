@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { RefreshReport } from "../refresh/refresher.ts";
+import type { RefreshReport } from "../refresh/refresh-log.ts";
 import type { LaneReport } from "./lanes.ts";
 
 /** How a daemon is at one moment. Times are wall-clock milliseconds. */

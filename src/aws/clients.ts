@@ -27,14 +27,14 @@ export interface AwsClients {
 }
 
 /** Where names resolve at all, a connection is there well within this. */
-const CONNECTION_TIMEOUT_MS = 5_000;
+export const CONNECTION_TIMEOUT_MS = 5_000;
 /** For SSM and CloudWatch Logs, whose answers come within a second. */
-const REQUEST_TIMEOUT_MS = 15_000;
+export const REQUEST_TIMEOUT_MS = 15_000;
 /** For S3: how long a connection may carry nothing in either direction. */
 const SOCKET_IDLE_MS = 60_000;
 
 /** The SDK's own warnings would go to the console, between our records; what fails is told by us. */
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * Makes the clients. The SDK's own environment variables hold: AWS_PROFILE, AWS_ENDPOINT_URL,

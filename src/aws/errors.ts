@@ -62,6 +62,7 @@ const KINDS: Readonly<Record<Exclude<FailureKind, "permanent">, ReadonlySet<stri
     "ThrottlingException",
     "ThrottledException",
     "TooManyRequestsException",
+    "TooManyUpdates",
     "RequestLimitExceeded",
     "RequestThrottled",
     "BandwidthLimitExceeded",
@@ -175,6 +176,7 @@ export function unreachableError(what: string, action: string, error: unknown): 
     code,
     isPassing: PASSING.has(kind),
     retryAfterMs: retryAfterMs(error),
+    deniedAction: kind === "denied" ? action : undefined,
     hint: hints[kind],
     cause: error,
   });

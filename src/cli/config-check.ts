@@ -1,7 +1,15 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Agent } from "../agent/agent.ts";
+import type { Bootstrap } from "../config/bootstrap.ts";
 import type { Config, Resolved, RouteConfig } from "../config/config.ts";
+import type { ParameterSet } from "../config/parameters.ts";
 import { HOST_SETTING_NAMES, ROUTE_SETTING_NAMES, type SettingName } from "../config/schema.ts";
+import { parseFleetFile } from "../fleet/fleet-file.ts";
+import { keyOf } from "../fleet/keys.ts";
+import { laidOver } from "../fleet/laid-over.ts";
 import { systemClock } from "../lib/clock.ts";
-import { ExitCode } from "../lib/errors.ts";
+import { configurationError, ExitCode, errnoOf, messageOf, ServiceError } from "../lib/errors.ts";
 import { formatDuration } from "../lib/units.ts";
 import { settingText } from "./config.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
@@ -20,29 +28,88 @@ export interface ConfigChange {
   readonly parameter: string | undefined;
 }
 
+/** Whose configuration is checked, and what is checked. */
+interface About {
+  readonly fleet: string;
+  readonly host: string;
+  /** Undefined: the parameters as they are now. */
+  readonly file: string | undefined;
+  /** Why the file is checked by itself, and not over what is there. */
+  readonly alone: string | undefined;
+  /** Where a parameter is written in the file. */
+  where(parameter: string): string;
+}
+
 /**
- * `config check`: whether this host would take the parameters as they are now, and what that would
- * change. Changes nothing.
+ * `config check [FILE]`: whether this host would take the parameters as they are now, or as they
+ * will be once a fleet file is applied, and what that would change. Changes nothing.
  * @returns 0 if it would; 2 if it refuses them, with everything that is wrong
- * @throws AgentError if the parameters cannot be read
+ * @throws AgentError if the parameters or the file cannot be read
  */
 export async function configCheck(
+  file: string | undefined,
   options: CommonOptions,
   context: CommandContext,
 ): Promise<ExitCode> {
   const { agent, bootstrap } = await startAgent(options, context, []);
   try {
-    const resolved = await agent.readResolved(context.stop);
+    const { fleet, hostId: host } = bootstrap;
+    const asked = { fleet, host, file, alone: undefined, where: (parameter: string) => parameter };
+    const { set, about } =
+      file === undefined
+        ? { set: await agent.readSet(context.stop), about: asked }
+        : await readFleetFile(file, { agent, bootstrap, context });
+    const resolved = agent.resolve(set);
     const inEffect = await agent.lastConfig();
-    const about = { fleet: bootstrap.fleet, host: bootstrap.hostId };
     const text =
       options.json === true
         ? `${JSON.stringify(toJson(resolved, inEffect, about))}\n`
-        : checkText(resolved, inEffect, { ...about, now: systemClock.now() });
+        : checkText(resolved, inEffect, about, systemClock.now());
     context.stdout.write(text);
     return "config" in resolved ? ExitCode.done : ExitCode.configuration;
   } finally {
     await agent.stop();
+  }
+}
+
+/** What the file makes of the parameters that are there, or says by itself where nobody tells. */
+async function readFleetFile(
+  file: string,
+  from: { readonly agent: Agent; readonly bootstrap: Bootstrap; readonly context: CommandContext },
+): Promise<{ readonly set: ParameterSet; readonly about: About }> {
+  const { agent, bootstrap, context } = from;
+  const { fleet, hostId: host } = bootstrap;
+  const read = parseFleetFile(await readText(file, context.workingDirectory), file);
+  if (read.fleet !== fleet) {
+    throw configurationError(
+      `The fleet file ${file} is of the fleet ${read.fleet}, and this host is of ${fleet}.`,
+      "Check the file of this host's own fleet, or name another bootstrap file with --config.",
+    );
+  }
+  let alone: string | undefined;
+  const there = await agent.readSet(context.stop).catch((error: unknown) => {
+    if (!(error instanceof ServiceError)) throw error;
+    alone = error.message;
+    return { fleet: [], host: [] };
+  });
+  const place = { parameterRoot: bootstrap.parameterRoot, fleet };
+  const where = (parameter: string) => {
+    const line = read.lines.get(keyOf(parameter, place) ?? "");
+    return line === undefined ? parameter : `${file}:${line}: ${keyOf(parameter, place)}`;
+  };
+  const set = laidOver(there, read, { place, host });
+  return { set, about: { fleet, host, file, alone, where } };
+}
+
+async function readText(file: string, workingDirectory: string): Promise<string> {
+  try {
+    return await readFile(resolve(workingDirectory, file), "utf8");
+  } catch (error) {
+    throw configurationError(
+      `The fleet file ${file} cannot be read: ${errnoOf(error) ?? messageOf(error)}.`,
+      "Name a file that is there; `fleet pull` writes one.",
+      error,
+    );
   }
 }
 
@@ -100,16 +167,22 @@ function routeChanges(
 function toJson(
   resolved: Resolved,
   inEffect: Config | undefined,
-  about: { readonly fleet: string; readonly host: string },
+  { fleet, host, file, alone, where }: About,
 ) {
   const config = "config" in resolved ? resolved.config : undefined;
   return {
-    ...about,
+    fleet,
+    host,
+    file: file ?? null,
+    alone: alone ?? null,
     isValid: config !== undefined,
     cohort: resolved.cohort,
     configHash: resolved.hash,
     effectiveHash: inEffect?.hash ?? null,
-    problems: "problems" in resolved ? resolved.problems : [],
+    problems:
+      "problems" in resolved
+        ? resolved.problems.map((one) => ({ ...one, where: where(one.parameter) }))
+        : [],
     unknown: config?.unknown ?? ("unknown" in resolved ? resolved.unknown : []),
     changes:
       config === undefined || inEffect === undefined
@@ -127,21 +200,26 @@ function toJson(
 function checkText(
   resolved: Resolved,
   before: Config | undefined,
-  about: { readonly fleet: string; readonly host: string; readonly now: number },
+  about: About,
+  now: number,
 ): string {
   const { hash, cohort } = resolved;
+  const { file, alone, where } = about;
   const lines = [`fleet ${about.fleet}, host ${about.host} (${cohort}), configuration ${hash}`];
+  if (file !== undefined) lines.push(`checked: ${file}, as applied over what is there`);
+  if (alone !== undefined) lines.push(`by itself: what is there is not known. ${alone}`);
   lines.push(
     before === undefined
       ? `in effect: not known: no daemon has had a configuration here yet, or this user may not read it`
-      : `in effect: ${before.hash}, read ${formatDuration(about.now - before.readAt)} ago`,
+      : `in effect: ${before.hash}, read ${formatDuration(now - before.readAt)} ago`,
   );
   if (!("config" in resolved)) {
     const { problems, unknown } = resolved;
     lines.push("", `REFUSED, ${problems.length} to mend; what is in effect stays:`);
     for (const { parameter, reason } of [...problems, ...unknown]) {
-      lines.push(`  ${parameter} ${reason}`);
+      lines.push(`  ${where(parameter)} ${reason}`);
     }
+    if (file !== undefined) return textOf(lines);
     lines.push("  way out: put a right value with aws ssm put-parameter --overwrite");
     return textOf(lines);
   }

@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /**
  * What a command gets from the process. Commands never touch `process` themselves, and only
@@ -7,6 +7,8 @@ import type { Writable } from "node:stream";
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
+  /** Where a person answers questions, if it is a terminal. */
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly isTerminal: boolean;

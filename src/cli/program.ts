@@ -4,6 +4,8 @@ import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import type { DoctorOptions } from "./checks/host-survey.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { addFleetCommands } from "./fleet/add-commands.ts";
+import { addHostsCommands } from "./fleet/hosts-commands.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
 
@@ -93,12 +95,20 @@ export async function runCommand(
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
     });
-  add(config, "check", "check whether this host takes the parameters as they are now")
+  add(config, "check", "check whether this host takes its parameters, and what they would change")
+    .argument(
+      "[file]",
+      "a fleet file, before it is applied (default: the parameters as they are now)",
+    )
     .option("--json", "as one JSON object")
-    .action(async (options: CommonOptions) => {
+    .action(async (file: string | undefined, options: CommonOptions) => {
       const { configCheck } = await import("./config-check.ts");
-      exitCode = await configCheck(options, context);
+      exitCode = await configCheck(file, options, context);
     });
+  const done = (code: ExitCode) => {
+    exitCode = code;
+  };
+  addHostsCommands(addFleetCommands(program, context, done), context, done);
   program
     .command("version")
     .description("print the version")

@@ -12,7 +12,10 @@ export function printable(text: string): string {
 /** Rows as lines, each column as wide as its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths =
-    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+    rows[0]?.map((_, column) =>
+      // Not spread into Math.max: there can be more rows than a call may have arguments.
+      rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+    ) ?? [];
   return rows
     .map(
       (row) =>

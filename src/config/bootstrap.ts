@@ -58,7 +58,7 @@ const NAME_OR_NOTHING = new RegExp(`^$|${NAME_PATTERN.source}`);
  * CloudWatch Logs keeps aws/ and takes 512 characters. Below the root come five levels at most, and
  * names of 128.
  */
-const PARAMETER_ROOT_PATTERN =
+export const PARAMETER_ROOT_PATTERN =
   /^(?=.{1,256}$)(?!\/(?:aws|ssm))(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+){1,10}$/i;
 
 const bootstrapSchema = {

@@ -41,6 +41,8 @@ export class ServiceError extends AgentError {
   readonly isPassing: boolean;
   /** How long the service asks to be left alone, in milliseconds; undefined: it does not say. */
   readonly retryAfterMs: number | undefined;
+  /** The IAM action that the credentials do not allow; undefined: it failed of something else. */
+  readonly deniedAction: string | undefined;
 
   constructor(
     message: string,
@@ -48,6 +50,7 @@ export class ServiceError extends AgentError {
       readonly code: string;
       readonly isPassing: boolean;
       readonly retryAfterMs: number | undefined;
+      readonly deniedAction?: string | undefined;
       readonly hint: string;
       readonly cause?: unknown;
     },
@@ -58,6 +61,7 @@ export class ServiceError extends AgentError {
     this.code = options.code;
     this.isPassing = options.isPassing;
     this.retryAfterMs = options.retryAfterMs;
+    this.deniedAction = options.deniedAction;
   }
 }
 

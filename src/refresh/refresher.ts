@@ -21,7 +21,7 @@ import {
   type PolledRevisions,
   type RevisionMemory,
 } from "./poll-plan.ts";
-import { RefreshLog, type Unreachable } from "./refresh-log.ts";
+import { RefreshLog, type RefreshReport } from "./refresh-log.ts";
 
 /** The longest random part of a pause after the parameters could not be read. */
 const BACKOFF_MS_MAX = 600_000;
@@ -35,21 +35,6 @@ export interface LastKnownGood {
   /** When they were read, in wall-clock milliseconds. */
   readonly readAt: number;
   readonly memory: RevisionMemory;
-}
-
-/** How things stand, for records, heartbeats and `status`. Times are wall-clock milliseconds. */
-export interface RefreshReport {
-  /** Of what the parameters say now, good or not; undefined: they were not read yet. */
-  readonly desiredHash: string | undefined;
-  /** Of what the agent works by. */
-  readonly effectiveHash: string | undefined;
-  /** Why the desired configuration is not in effect, although it was read. */
-  readonly refusal: string | undefined;
-  /** Why the parameters cannot be read at present. */
-  readonly unreachable: Unreachable | undefined;
-  /** When the Parameter Store answered last. */
-  readonly answeredAt: number | undefined;
-  readonly nextPollAt: number | undefined;
 }
 
 export interface RefresherOptions {

@@ -46,7 +46,9 @@ export async function openWatchedDirectory(options: {
   const path = await realPath(asked);
   await assertAllowed(path, asked, options);
 
-  const file = await openDirectory(path);
+  const file = await openDirectory(path).catch((error: unknown) => {
+    throw error instanceof AgentError ? error : unusable(path, error);
+  });
   try {
     await assertUsable(path, options.isReadOnly);
     if (!options.isReadOnly && !tryLock(file.fd)) {
@@ -200,7 +202,9 @@ async function assertUsable(path: string, isReadOnly: boolean): Promise<void> {
 function unusable(path: string, error: unknown): AgentError {
   return configurationError(
     `The watched directory ${path} cannot be used: ${errnoOf(error) ?? messageOf(error)}.`,
-    "The agent's user needs to read and write it; writing is what removing a file takes.",
+    isErrno(error, "EMFILE", "ENFILE")
+      ? "Let the process open more files (LimitNOFILE= in the unit, ulimit -n)."
+      : "The agent's user needs to read and write it; writing is what removing a file takes.",
     error,
   );
 }

@@ -1,4 +1,4 @@
-import { Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { runCommand } from "../../src/cli/program.ts";
 
 /** What a command ended with and wrote. */
@@ -20,6 +20,7 @@ export async function runHere(
   const exitCode = await runCommand(args, {
     env: { S3_OFFLOAD_FLEET: "web", S3_OFFLOAD_HOST_ID: "host-1", ...env },
     workingDirectory,
+    stdin: Readable.from([]),
     stdout,
     stderr,
     isTerminal: false,

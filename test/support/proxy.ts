@@ -11,6 +11,11 @@ export interface Proxy extends AsyncDisposable {
   /** Holds requests up until `release`. */
   hold(): void;
   release(): void;
+  /**
+   * Lets the n-th request (from 1) of an operation, such as `PutParameter`, be refused by IAM, or be
+   * done and its answer be lost. The requests are counted from now on.
+   */
+  disturb(operation: string, n: number, how: "denied" | "lost"): void;
   /** Answers nothing and breaks connections from now on, or again not. */
   setBroken(isBroken: boolean): void;
 }
@@ -22,11 +27,24 @@ export async function startProxy(target: string): Promise<Proxy> {
   let gate = Promise.resolve();
   let open = () => {};
   let isBroken = false;
+  let disturbed = { operation: "", left: 0, how: "denied" };
+  const isDisturbed = (target: string) => {
+    if (disturbed.left === 0 || !target.endsWith(`.${disturbed.operation}`)) return false;
+    disturbed.left -= 1;
+    return disturbed.left === 0;
+  };
   const server = createServer((incoming, outgoing) => {
     requests.push(`${incoming.method} ${incoming.url}`);
     for (const { n, resolve } of waiting) if (requests.length >= n) resolve();
     if (isBroken) {
       incoming.socket.destroy();
+      return;
+    }
+    const isChosen = isDisturbed(incoming.headers["x-amz-target"]?.toString() ?? "");
+    const { how } = disturbed;
+    if (isChosen && how === "denied") {
+      outgoing.writeHead(400, { "content-type": "application/x-amz-json-1.1" });
+      outgoing.end(JSON.stringify({ __type: "AccessDeniedException", message: "not allowed" }));
       return;
     }
     void gate.then(() => {
@@ -36,6 +54,11 @@ export async function startProxy(target: string): Promise<Proxy> {
         agent: false,
       });
       passed.on("response", (answer) => {
+        if (isChosen) {
+          answer.resume();
+          outgoing.destroy();
+          return;
+        }
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       });
@@ -62,6 +85,9 @@ export async function startProxy(target: string): Promise<Proxy> {
       open = resolve;
     },
     release: () => open(),
+    disturb(operation, n, how) {
+      disturbed = { operation, left: n, how };
+    },
     setBroken(value) {
       isBroken = value;
     },

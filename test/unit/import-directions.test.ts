@@ -7,21 +7,23 @@ const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 
 /**
  * What each folder may import: main -> cli -> agent -> {refresh, config, schedule, sweep, logs, aws} -> lib.
- * host finds out who the machine is; config and cli ask it.
+ * host finds out who the machine is; config and cli ask it. fleet is what an operator's commands
+ * know; agent brings it together with aws.
  * Beyond that, config validates settings with the code that will obey them (schedule, sweep), cli
  * tells of what the others answer, and aws implements interfaces that the others own.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "lib"],
-  cli: ["agent", "config", "host", "logs", "sweep", "lib"],
-  agent: ["refresh", "config", "host", "schedule", "sweep", "logs", "aws", "lib"],
+  cli: ["agent", "fleet", "config", "host", "logs", "sweep", "lib"],
+  agent: ["fleet", "refresh", "config", "host", "schedule", "sweep", "logs", "aws", "lib"],
+  fleet: ["config", "host", "schedule", "logs", "lib"],
   refresh: ["config", "logs", "lib"],
   config: ["host", "schedule", "sweep", "lib"],
   host: ["lib"],
   schedule: ["lib"],
   sweep: ["lib"],
   logs: ["lib"],
-  aws: ["config", "logs", "sweep", "lib"],
+  aws: ["config", "fleet", "logs", "sweep", "lib"],
   lib: [],
 };
 

@@ -1,4 +1,4 @@
-import { Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { expect } from "chai";
 import { makeSweepPrinter } from "../../../src/cli/sweep-printer.ts";
 import type { Decision } from "../../../src/sweep/decide.ts";
@@ -23,6 +23,7 @@ function makePlace({ isTerminal = false, isDryRun = false } = {}) {
     context: {
       env: {},
       workingDirectory: "/",
+      stdin: Readable.from([]),
       stdout,
       stderr: stdout,
       isTerminal,
