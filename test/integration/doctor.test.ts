@@ -423,15 +423,22 @@ describe("doctor", () => {
     await using host = await makeHost(aws);
     await using agent = host.start();
     await agent.next(({ event }) => event === "config.applied");
-    const well = await ask(host);
-    expect(well.of("configuration").detail).to.include("as desired");
+    // It writes down how it is a second later at the latest.
+    const until = async (name: string, fits: (told: Told) => boolean) => {
+      for (;;) {
+        const told = await ask(host);
+        if (fits(told.of(name))) return told;
+      }
+    };
+    const well = await until(
+      "configuration",
+      ({ detail }) => detail?.includes("as desired") === true,
+    );
     expect(well.of("daemon").detail).to.match(/^running for/);
     await host.operator.setParameter("min-age", "soon");
     agent.kill("SIGHUP");
     await agent.next(({ event }) => event === "config.refused");
-    let told = await ask(host);
-    // It writes down how it is a second later at the latest.
-    while (told.of("configuration").verdict !== "problem") told = await ask(host);
+    const told = await until("configuration", ({ verdict }) => verdict === "problem");
     expect(told.of("configuration").reason).to.include("min-age");
     expect(told.of("configuration").wayOut).to.include("config check");
     expect(told.of("parameters").reason).to.include("The last good ones");
