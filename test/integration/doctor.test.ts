@@ -164,6 +164,20 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     reason: /Not told: AccessDenied/,
     wayOut: /does not need to know/,
   },
+  "the secret key is wrong, whatever the service repeats of the request": {
+    answer: on(
+      "GetCallerIdentity",
+      stsRefusal(
+        403,
+        "SignatureDoesNotMatch",
+        `The signature does not match. The Canonical String for this request should have been 'x-amz-security-token:${SECRET}'`,
+      ) as ForeignAnswer,
+    ),
+    check: ["identity", /^$/],
+    verdict: "problem",
+    reason: /SignatureDoesNotMatch: The signature does not match/,
+    wayOut: /Renew the key/,
+  },
   "AWS does not know the credentials": {
     answer: on("GetCallerIdentity", stsRefusal(403, "InvalidClientTokenId") as ForeignAnswer),
     check: ["identity", /^$/],
@@ -304,6 +318,30 @@ describe("doctor", () => {
       expect(told.wayOut).to.include("NTP");
     });
   }
+
+  it("a clock that is refused does not hide what the role may do", async () => {
+    await using host = await makeHost(aws);
+    const aheadMs = 20 * 60_000;
+    const skewed = {
+      status: 400,
+      headers: { "content-type": "application/x-amz-json-1.1" },
+      body: JSON.stringify({ __type: "InvalidSignatureException", message: "Signature expired" }),
+    };
+    await using proxy = await startRefusingProxy(aws.endpoint, {
+      aheadMs,
+      // Five minutes is what the services bear.
+      answer: ({ operation, signedAt }) => {
+        const isLate = Math.abs(Date.now() + aheadMs - signedAt) > 5 * 60_000;
+        return operation.startsWith("GetParameters") && isLate ? skewed : undefined;
+      },
+    });
+    const { of, checks } = await ask(host, { env: proxy.env });
+    expect(of("time").verdict).to.equal("problem");
+    expect(of("ssm:GetParameters").verdict).to.equal("ok");
+    expect(of("parameters").verdict).to.equal("ok");
+    const problems = checks.filter(({ verdict }) => verdict === "problem");
+    expect(problems.map(({ name }) => name)).to.deep.equal(["time"]);
+  });
 
   it("services out of reach are a problem each, and everything else is checked all the same", async () => {
     await using host = await makeHost(aws);

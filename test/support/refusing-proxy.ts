@@ -10,6 +10,8 @@ export interface PassingRequest {
   /** The operation, such as `GetParameters`, `PutObject` or `GetCallerIdentity`; HEAD for that. */
   readonly operation: string;
   readonly body: string;
+  /** The time that it is signed for, in wall-clock milliseconds; not a number: it is not signed. */
+  readonly signedAt: number;
 }
 
 export interface ForeignAnswer {
@@ -43,7 +45,8 @@ export async function startRefusingProxy(
     const { method = "", url: path = "", headers } = incoming;
     const body = await text(incoming);
     const operation = operationOf(method, `${headers["x-amz-target"] ?? ""}`, body);
-    const request = { method, path, operation, body };
+    const signedAt = timeOf(`${headers["x-amz-date"] ?? ""}`);
+    const request = { method, path, operation, body, signedAt };
     requests.push(request);
     const date = new Date(Date.now() + (options.aheadMs ?? 0)).toUTCString();
     const own = options.answer?.(request);
@@ -81,6 +84,11 @@ function operationOf(method: string, target: string, body: string): string {
   if (target !== "") return target.slice(target.indexOf(".") + 1);
   if (method === "POST") return new URLSearchParams(body).get("Action") ?? "";
   return method === "PUT" ? "PutObject" : method;
+}
+
+/** Reads `20261124T120000Z`. */
+function timeOf(text: string): number {
+  return Date.parse(text.replace(/^(....)(..)(..)T(..)(..)/, "$1-$2-$3T$4:$5:"));
 }
 
 /** What IAM lets the services with JSON say. */

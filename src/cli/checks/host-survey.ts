@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { BeatFile } from "../../agent/beat-file.ts";
 import { Examination } from "../../agent/examination.ts";
 import {
@@ -10,6 +11,7 @@ import {
 import type { Config } from "../../config/config.ts";
 import type { Host } from "../../host/resolve-host.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { isErrno } from "../../lib/errors.ts";
 import type { CommandContext, CommonOptions } from "../context.ts";
 import { findDaemon } from "../daemon-status.ts";
 import { readHost } from "../read-host.ts";
@@ -109,6 +111,10 @@ export async function* surveyHost(
   yield await checked({
     name: "heartbeat",
     async run() {
+      // Who may not enter it would be told that there was none.
+      await stat(join(stateDirectory, ".")).catch((error: unknown) => {
+        if (!isErrno(error, "ENOENT")) throw error;
+      });
       return heartbeatVerdict(daemon, await new BeatFile(stateDirectory).read(), now);
     },
   });
