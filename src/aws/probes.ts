@@ -33,7 +33,8 @@ export interface Probes {
 }
 
 const CONNECTION_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
+/** Whoever asks gives up before. */
+const REQUEST_TIMEOUT_MS = 15_000;
 
 /** PutLogEvents answers 200 to events that are older than 14 days, and drops them (API reference). */
 const TOO_OLD_MS = 30 * 86_400_000;

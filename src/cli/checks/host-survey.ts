@@ -17,7 +17,7 @@ import { findDaemon } from "../daemon-status.ts";
 import { readHost } from "../read-host.ts";
 import { bucketVerdict } from "./bucket-checks.ts";
 import { writeVerdict } from "./bucket-write.ts";
-import { type Checked, checked, checkedFor, ok } from "./check.ts";
+import { type Check, type Checked, checked, checkedFor, ok } from "./check.ts";
 import { daemonVerdict, heartbeatVerdict } from "./daemon-checks.ts";
 import { findingChecks, hostDetail, regionCheck, regionOrigin } from "./host-checks.ts";
 import { inEffectVerdict } from "./parameter-checks.ts";
@@ -102,6 +102,7 @@ export async function* surveyHost(
   });
   for (const log of services?.logs ?? []) yield await log;
   yield* placeChecks({ allowedRoots: local.allowedRoots, config, workingDirectory, stop });
+  if (stop.aborted) return;
   if (examination !== undefined && services !== undefined && known !== undefined) {
     const about = { config, isWrite: options.write === true, stop };
     yield* bucketChecks(examination, services, { ...about, bootstrap: known.bootstrap });
@@ -153,6 +154,7 @@ async function* accessChecks({ time, access }: ServiceChecks): AsyncGenerator<Ch
   for (const check of access) yield await check;
 }
 
+/** All at once: a network that is silent is waited for once. */
 async function* bucketChecks(
   examination: Examination,
   { place }: ServiceChecks,
@@ -165,22 +167,18 @@ async function* bucketChecks(
 ): AsyncGenerator<Checked> {
   const { config, bootstrap, isWrite, stop } = about;
   const routes = config?.routes ?? [];
-  for (const bucket of new Set(routes.map(({ settings }) => settings.bucket))) {
-    if (stop.aborted) return;
-    yield await checked({
-      name: "bucket",
-      about: bucket,
-      run: () => bucketVerdict(examination, bucket, stop),
-    });
-  }
-  if (!isWrite) return;
-  for (const route of routes) {
-    if (stop.aborted) return;
-    const { hostId: host, fleet } = bootstrap;
-    yield await checked({
-      name: "bucket write",
-      about: `route ${route.name}`,
-      run: () => writeVerdict(examination, route, { host, fleet, now: systemClock.now(), place }),
-    });
-  }
+  const buckets = new Set(routes.map(({ settings }) => settings.bucket));
+  const { hostId: host, fleet } = bootstrap;
+  const looks: readonly Check[] = [...buckets].map((bucket) => ({
+    name: "bucket",
+    about: bucket,
+    run: () => bucketVerdict(examination, bucket, stop),
+  }));
+  const writes: readonly Check[] = routes.map((route) => ({
+    name: "bucket write",
+    about: `route ${route.name}`,
+    run: () => writeVerdict(examination, route, { host, fleet, now: systemClock.now(), place }),
+  }));
+  const begun = [...looks, ...(isWrite ? writes : [])].map(checked);
+  for (const check of begun) yield await check;
 }
