@@ -224,10 +224,16 @@ describe("doctor", () => {
 
   it("finds nothing wrong where nothing is, and changes nothing but the host's log streams", async () => {
     await using host = await makeHost(aws);
+    const groups = await makeGroups(host);
     await using proxy = await startRefusingProxy(aws.endpoint, {});
-    const { checks, exitCode } = await ask(host, { env: proxy.env });
+    const { checks, exitCode, of } = await ask(host, { env: proxy.env });
     expect(exitCode).to.equal(0);
     expect(checks.filter(({ verdict }) => verdict === "problem")).to.deep.equal([]);
+    expect(of("log group").verdict).to.equal("ok");
+    for (const logGroupName of groups) {
+      const stream = { logGroupName, logStreamName: "host-1" };
+      expect((await askLogs("GetLogEvents", stream))["events"]).to.deep.equal([]);
+    }
     const names = new Set(checks.map(({ name }) => name));
     expect([...names]).to.include.members([
       "bootstrap file",
@@ -279,9 +285,7 @@ describe("doctor", () => {
   for (const [what, fault] of Object.entries(FAULTS)) {
     it(`says so, and the way out, when ${what}`, async () => {
       await using host = await makeHost(aws, fault.parameters ?? {});
-      if (fault.check[0] === "log group") {
-        for (const end of ["", "/files"]) await makeGroup(`/s3-offload-agent/${host.fleet}${end}`);
-      }
+      if (fault.check[0] === "log group") await makeGroups(host);
       await using proxy = await startRefusingProxy(aws.endpoint, { answer: fault.answer });
       const { of } = await ask(host, { args: fault.args ?? [], env: proxy.env });
       const told = of(...fault.check);
@@ -291,17 +295,27 @@ describe("doctor", () => {
     });
   }
 
-  async function makeGroup(name: string): Promise<void> {
+  /** One call of CloudWatch Logs, as an operator makes it. */
+  async function askLogs(operation: string, input: object): Promise<Record<string, unknown>> {
     const answer = await fetch(aws.endpoint, {
       method: "POST",
       headers: {
-        "x-amz-target": "Logs_20140328.CreateLogGroup",
+        "x-amz-target": `Logs_20140328.${operation}`,
         "content-type": "application/x-amz-json-1.1",
         authorization: "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/logs/aws4_request",
       },
-      body: JSON.stringify({ logGroupName: name }),
+      body: JSON.stringify(input),
     });
     expect(answer.status).to.equal(200);
+    const text = await answer.text();
+    return text === "" ? {} : JSON.parse(text);
+  }
+
+  /** Log groups as infra/ makes them. */
+  async function makeGroups({ fleet }: TestHost): Promise<readonly string[]> {
+    const names = [`/s3-offload-agent/${fleet}`, `/s3-offload-agent/${fleet}/files`];
+    for (const logGroupName of names) await askLogs("CreateLogGroup", { logGroupName });
+    return names;
   }
 
   for (const [minutes, verdict] of [

@@ -76,9 +76,11 @@ export function unitVerdict(
   if (of("LoadState") === "not-found") {
     return ok("there is none; whoever starts the agent sees to it");
   }
+  // As in a chroot, where systemctl asks nobody.
+  if (of("LoadState") === "") return ok("systemd says nothing of it");
   if (of("LoadState") !== "loaded") {
     return problem(
-      `systemd cannot use it: ${of("LoadState") || "it says nothing of it"}.`,
+      `systemd cannot use it: ${of("LoadState")}.`,
       `See systemctl status ${UNIT}; a masked one is let free by systemctl unmask ${UNIT}.`,
     );
   }

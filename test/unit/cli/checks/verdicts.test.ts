@@ -131,6 +131,7 @@ const LOADED = "LoadState=loaded SubState=running";
 
 table("the unit", [
   ["none", unit("LoadState=not-found"), "ok", /there is none/],
+  ["not told of, as in a chroot", unit("Id=x"), "ok", /says nothing/],
   ["masked", unit("LoadState=masked"), "problem", /unmask/],
   ["failed", unit(`${LOADED} ActiveState=failed Result=timeout`), "problem", /timeout.*journalctl/],
   [
