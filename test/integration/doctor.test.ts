@@ -5,6 +5,7 @@ import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { SECRET } from "../support/credentials.ts";
 import { refusal as stsRefusal } from "../support/fake-credential-services.ts";
 import { makeHost, type TestHost } from "../support/host.ts";
+import { isRootOr } from "../support/not-run.ts";
 import {
   denied,
   type ForeignAnswer,
@@ -403,7 +404,7 @@ describe("doctor", () => {
   });
 
   it("a bootstrap file that others may change is told with the command that mends it", async () => {
-    if (process.geteuid?.() !== 0) return;
+    if (!isRootOr("a service's bootstrap file")) return;
     await using host = await makeHost(aws);
     await chmod(host.bootstrap, 0o666);
     const { of } = await ask(host);
@@ -438,6 +439,20 @@ describe("doctor", () => {
     expect(of("parameters").verdict).to.equal("warning");
     expect(of("parameters").reason).to.include("did you mean prefix?");
     expect(exitCode).to.equal(0);
+  });
+
+  it("who may not read the state is not told that there is no daemon", async () => {
+    if (!isRootOr("a state directory that others may not enter")) return;
+    await using host = await makeHost(aws);
+    await chmod(host.folder, 0o755);
+    await using agent = host.start();
+    await agent.next(({ event }) => event === "config.applied");
+    const { of } = await ask(host, { uid: 65_534 });
+    expect(of("state directory").reason).to.include("EACCES");
+    expect(of("clock").detail).to.include("not known");
+    expect(of("configuration").detail).to.include("is at work, and does not tell");
+    expect(of("daemon").reason).to.include("EACCES");
+    expect(of("heartbeat").reason).to.include("EACCES");
   });
 
   it("a bucket that is not there is told without touching anything", async () => {

@@ -46,10 +46,10 @@ export function heartbeatVerdict(
   lastSlot: number | undefined,
   now: number,
 ): Verdict {
-  const isRunning = liveness.kind === "running";
   const lastAt = lastSlot === undefined ? undefined : lastSlot * SLOT_MS;
   const told = lastAt === undefined ? "none yet" : `the last in the period from ${isoOf(lastAt)}`;
-  if (!isRunning) return ok(`${told}; no daemon is at work`);
+  if (liveness.kind === "held") return ok(`${told}; process ${liveness.by} is at work`);
+  if (liveness.kind === "gone") return ok(`${told}; no daemon is at work`);
   const since = Math.max(lastAt ?? 0, view?.startedAt ?? 0);
   if (now - since > SILENT_MS_MAX) {
     return problem(

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { BeatFile } from "../../agent/beat-file.ts";
 import { Examination } from "../../agent/examination.ts";
 import {
@@ -113,7 +113,7 @@ export async function* surveyHost(
     name: "heartbeat",
     async run() {
       // Who may not enter it would be told that there was none.
-      await stat(join(stateDirectory, ".")).catch((error: unknown) => {
+      await stat(`${stateDirectory}/.`).catch((error: unknown) => {
         if (!isErrno(error, "ENOENT")) throw error;
       });
       return heartbeatVerdict(daemon, await new BeatFile(stateDirectory).read(), now);

@@ -131,6 +131,9 @@ export function inEffectVerdict(
   now: number,
 ): Verdict {
   const kept = last === undefined ? "none is kept" : `kept is ${last.hash}`;
+  if (liveness.kind === "held") {
+    return ok(`not known: process ${liveness.by} is at work, and does not tell`);
+  }
   if (view === undefined || liveness.kind !== "running") {
     return ok(`no daemon is at work; of its last good one, ${kept}`);
   }

@@ -208,6 +208,7 @@ table("the daemon", [
   ],
 ]);
 
+const HELD = { ...gone(), liveness: { kind: "held", by: 7 } } as const;
 const slotOf = (ms: number) => Math.floor(ms / SLOT_MS);
 const NOW = WRITTEN_AT + 60 * MINUTE_MS;
 
@@ -222,6 +223,7 @@ table("the heartbeat", [
   ],
   ["none, of an old daemon", heartbeatVerdict(running(), undefined, NOW), "problem", /none yet/],
   ["old, and no daemon", heartbeatVerdict(gone(), 1, NOW), "ok", /no daemon is at work/],
+  ["of another process", heartbeatVerdict(HELD, undefined, NOW), "ok", /process 7 is at work/],
   ["no time at all", heartbeatVerdict(gone(), 999_999_999_999, NOW), "ok", /unknown time/],
 ]);
 
@@ -236,6 +238,12 @@ const inEffect = (configuration: object, hash: string | undefined) =>
 
 table("the configuration in effect", [
   ["no daemon", inEffectVerdict(gone(), desired("a"), undefined, 0), "ok", /no daemon is at work/],
+  [
+    "a daemon that does not tell this user",
+    inEffectVerdict(HELD, desired("a"), undefined, 0),
+    "ok",
+    /not known: process 7/,
+  ],
   ["as desired", inEffect({}, "aaaaaaaaaaaa"), "ok", /as desired/],
   ["not read yet", inEffect({}, "bbbbbbbbbbbb"), "warning", /next poll is in 1m.*reload/],
   ["refused", inEffect({ refusal: "b is wrong." }, "bbbbbbbbbbbb"), "problem", /b is wrong/],
