@@ -197,12 +197,6 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     foundBy: ["unit/agent/lanes.test.ts", "let no sweep begin"],
   },
   {
-    name: "a configuration is put into effect in the middle of a sweep",
-    file: "agent/lanes.ts",
-    edits: [["      await Promise.all(this.#sweeping);\n", ""]],
-    foundBy: ["unit/agent/lanes.test.ts", "let no sweep begin"],
-  },
-  {
     name: "what was opened for a refused configuration stays open",
     file: "agent/lanes.ts",
     edits: [["          opened.use(route);\n", ""]],
