@@ -25,6 +25,7 @@ export function heartbeatFields(
   };
   return {
     slot: timeText(source.slotAt),
+    startedAt: timeText(source.startedAt),
     cohort: config?.cohort,
     machine: source.machine,
     configHash: refresh.effectiveHash,

@@ -20,9 +20,13 @@ export function retryDelayMs(
 /**
  * How long a loop in the background waits after its `failures`-th failure in a row, so that a
  * fleet of a hundred thousand hosts comes back spread out: one second plus a random part of a
- * range that starts at 15 seconds and doubles.
- * @param capMs the longest random part, in milliseconds
+ * range that starts at `baseMs` (default: 15 seconds) and doubles.
+ * @param limits the first and the longest random part, in milliseconds
  */
-export function fleetBackoffMs(failures: number, capMs: number, random: Random): number {
-  return 1_000 + retryDelayMs(failures, { baseMs: 15_000, capMs }, random);
+export function fleetBackoffMs(
+  failures: number,
+  { baseMs = 15_000, capMs }: { readonly baseMs?: number; readonly capMs: number },
+  random: Random,
+): number {
+  return 1_000 + retryDelayMs(failures, { baseMs, capMs }, random);
 }

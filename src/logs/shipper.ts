@@ -70,7 +70,9 @@ export class LogShipper implements RecordSink {
     const { clock, random } = this.#options;
     while (!stop.aborted) {
       const isDrained = await this.#drain(stop);
-      const pause = isDrained ? FLUSH_MS : fleetBackoffMs(this.#failures, BACKOFF_CAP_MS, random);
+      const pause = isDrained
+        ? FLUSH_MS
+        : fleetBackoffMs(this.#failures, { capMs: BACKOFF_CAP_MS }, random);
       await clock.sleep(pause, stop).catch(() => undefined);
     }
   }

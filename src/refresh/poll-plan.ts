@@ -11,6 +11,10 @@ const FULL_READ_JITTER = 0.1;
 /** A host that has no configuration asks for one within this time of its start. */
 const FIRST_READ_MS_MAX = 30_000;
 
+/** The first and the longest random part of a pause after the parameters could not be read. */
+const BACKOFF_BASE_MS = 15_000;
+const BACKOFF_MS_MAX = 600_000;
+
 /** A revision that is missing so often has been taken away, and not only for a moment. */
 const ABSENCES_MAX = 3;
 
@@ -76,7 +80,29 @@ export function nextPollAt(
   // A poll is up to a tenth early or late: the nearest place is the one that it had.
   const next = isFirst ? Math.ceil(place) : Math.round(place) + 1;
   const jitterMs = POLL_JITTER * intervalMs * (2 * random() - 1);
-  return Math.max(now, Math.round(next * intervalMs + phaseMs + jitterMs));
+  const at = Math.round(next * intervalMs + phaseMs + jitterMs);
+  // What would have been early enough to lie before the start is not made up for at once: a fleet
+  // that starts in one second would ask in that second.
+  return at >= now ? at : at + intervalMs;
+}
+
+/**
+ * How a host's pauses grow while the parameters cannot be read: from 15 seconds to 10 minutes. Where
+ * the interval is longer than these 10 minutes, so are the pauses: it was chosen for what the
+ * Parameter Store serves, and a fleet that cannot read should ask hardly more often than one that
+ * can, for others in the account read parameters, too.
+ * @param intervalMs undefined: there is a hurry, since a person asks or there is no configuration yet
+ * @returns for `fleetBackoffMs`
+ */
+export function backoffOf(intervalMs: number | undefined): {
+  readonly baseMs: number;
+  readonly capMs: number;
+} {
+  const beyondMs = Math.max(0, (intervalMs ?? 0) - BACKOFF_MS_MAX);
+  return {
+    baseMs: Math.max(BACKOFF_BASE_MS, beyondMs / 4),
+    capMs: BACKOFF_MS_MAX + beyondMs,
+  };
 }
 
 /** In how many milliseconds a host without any configuration asks for one. */

@@ -13,6 +13,7 @@ import { ServiceError } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
 import { type FullRead, FullReading, SETTLE_MS } from "./full-read.ts";
 import {
+  backoffOf,
   decidePoll,
   firstReadInMs,
   fullReadInMs,
@@ -22,9 +23,6 @@ import {
   type RevisionMemory,
 } from "./poll-plan.ts";
 import { RefreshLog, type RefreshReport } from "./refresh-log.ts";
-
-/** The longest random part of a pause after the parameters could not be read. */
-const BACKOFF_MS_MAX = 600_000;
 
 /** Until there is a configuration, parameters are asked for as often as the default says. */
 const INTERVAL_MS_DEFAULT = 600_000;
@@ -51,6 +49,8 @@ export interface RefresherOptions {
   readonly onDesired: () => void;
   /** Hears that `report` may be another one: a poll or a read has come to its end. */
   readonly onReport?: () => void;
+  /** Makes a configuration of parameters; default: `resolveParameters`. */
+  readonly resolve?: typeof resolveParameters;
 }
 
 /** A configuration that waits to be put into effect, with the parameters that it is made of. */
@@ -125,6 +125,7 @@ export class Refresher {
   /** Until `stop` aborts. Never throws. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock, random, onReport } = this.#options;
+    stop.addEventListener("abort", () => this.#hurry.abort(), { once: true });
     let failures = 0;
     while (!stop.aborted) {
       const dueAt = this.#isWished ? 0 : Math.min(this.#pollAt, this.#readAt);
@@ -138,8 +139,10 @@ export class Refresher {
         failures += 1;
         this.#log.failed(error, this.#effective?.hash);
         onReport?.();
+        const isUrgent = this.#isWished || this.#effective === undefined;
         const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
-        const pause = Math.max(fleetBackoffMs(failures, BACKOFF_MS_MAX, random), asked);
+        const backoff = backoffOf(isUrgent ? undefined : this.#intervalMs);
+        const pause = Math.max(fleetBackoffMs(failures, backoff, random), asked);
         // A wish is fulfilled as soon as it can be; it does not hammer a service that is down.
         if (!(await this.#wait(pause, stop))) return;
       }
@@ -198,8 +201,7 @@ export class Refresher {
 
   /** @returns false if it was stopped; true when the time is over, or somebody hurries */
   async #wait(ms: number, stop: AbortSignal): Promise<boolean> {
-    const signal = AbortSignal.any([stop, this.#hurry.signal]);
-    await this.#options.clock.sleep(Math.max(0, ms), signal).catch(() => undefined);
+    await this.#options.clock.sleep(Math.max(0, ms), this.#hurry.signal).catch(() => undefined);
     if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
     return !stop.aborted;
   }
@@ -273,7 +275,8 @@ export class Refresher {
       hostVersion: polled?.hostVersion,
       fullReadAt: now,
     };
-    await this.#take(read.set, resolveParameters(read.set, host, now));
+    const { resolve = resolveParameters } = this.#options;
+    await this.#take(read.set, resolve(read.set, host, now));
   }
 
   async #take(set: ParameterSet, resolved: Resolved): Promise<void> {

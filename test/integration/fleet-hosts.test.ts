@@ -8,12 +8,12 @@ import { type LoggedFleet, makeLoggedFleet } from "../support/logged-fleet.ts";
 
 const START = "Logs_20140328.StartQuery";
 
-describe("fleet hosts", () => {
+describe("fleet hosts", function () {
+  // Each test starts the program several times, on a machine that may be busy.
+  this.timeout(60_000);
   let aws: LocalAws;
 
-  before(async function () {
-    // A cold start of moto on a busy machine; the local AWS has a limit of its own.
-    this.timeout(60_000);
+  before(async () => {
     aws = await startLocalAws();
     folder = await mkdtempDisposable(join(tmpdir(), "s3-offload-test-"));
   });

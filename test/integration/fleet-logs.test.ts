@@ -5,12 +5,12 @@ import { type LoggedFleet, linesOf, makeLoggedFleet } from "../support/logged-fl
 
 const READ = "Logs_20140328.GetLogEvents";
 
-describe("fleet logs", () => {
+describe("fleet logs", function () {
+  // Each test starts the program several times, on a machine that may be busy.
+  this.timeout(60_000);
   let aws: LocalAws;
 
-  before(async function () {
-    // A cold start of moto on a busy machine; the local AWS has a limit of its own.
-    this.timeout(60_000);
+  before(async () => {
     aws = await startLocalAws();
   });
   after(() => aws.stop());

@@ -10,6 +10,8 @@ file, kept in git, says what a fleet's parameters should be:
   s3-offload-agent fleet canary status --fleet web        how they do
   s3-offload-agent fleet canary promote --fleet web       all hosts get it
   s3-offload-agent fleet rollback 12 --fleet web          back to release 12
+  s3-offload-agent fleet hosts --fleet web                which hosts are not well, and why
+  s3-offload-agent fleet logs i-0abc --fleet web          what a host has logged
 
 The fleet file (only fleet is required; lists are YAML lists; comments are welcome):
 

@@ -28,6 +28,8 @@ export interface Heartbeat {
   readonly refreshIntervalSeconds: number | undefined;
   readonly credentialsSource: string | undefined;
   readonly credentialsExpireAt: number | undefined;
+  /** Why others could not be read. */
+  readonly credentialsFailure: string | undefined;
 }
 
 /**
@@ -77,5 +79,6 @@ export function parseHeartbeat(line: string): Heartbeat | undefined {
     refreshIntervalSeconds: number("refreshIntervalSeconds"),
     credentialsSource: text("credentialsSource"),
     credentialsExpireAt: time("credentialsExpireAt"),
+    credentialsFailure: text("credentialsFailure"),
   };
 }

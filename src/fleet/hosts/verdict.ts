@@ -144,7 +144,7 @@ function* problemsOf(
 
 function* failuresOf(latest: Heartbeat, heartbeatAt: number, lateMs: number): Generator<string> {
   if (latest.sweepFailure !== undefined) yield `its sweep failed: ${latest.sweepFailure}`;
-  const { lastSweepAt, credentialsExpireAt } = latest;
+  const { lastSweepAt, credentialsExpireAt, credentialsFailure } = latest;
   if (lastSweepAt !== undefined && heartbeatAt - lastSweepAt >= lateMs) {
     yield `no sweep completed for ${formatDuration(heartbeatAt - lastSweepAt)}`;
   }
@@ -153,6 +153,9 @@ function* failuresOf(latest: Heartbeat, heartbeatAt: number, lateMs: number): Ge
   if (latest.filesUndeletable > 0) yield `${latest.filesUndeletable} files cannot be removed`;
   if (credentialsExpireAt !== undefined && credentialsExpireAt <= heartbeatAt) {
     yield "its credentials have expired";
+  }
+  if (credentialsFailure !== undefined) {
+    yield `its credentials cannot be renewed: ${credentialsFailure}`;
   }
   if (latest.unreachable !== undefined)
     yield `it cannot read its parameters: ${latest.unreachable}`;

@@ -140,8 +140,8 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     file: "refresh/refresher.ts",
     edits: [
       [
-        "Math.max(fleetBackoffMs(failures, BACKOFF_MS_MAX, random), asked)",
-        "fleetBackoffMs(failures, BACKOFF_MS_MAX, random + 0 * asked)",
+        "Math.max(fleetBackoffMs(failures, backoff, random), asked)",
+        "fleetBackoffMs(failures, backoff, random + 0 * asked)",
       ],
     ],
     foundBy: [REFRESHER, "waits as long as the service asks for"],
@@ -149,7 +149,7 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
   {
     name: "the backoff does not grow",
     file: "refresh/refresher.ts",
-    edits: [["fleetBackoffMs(failures, BACKOFF_MS_MAX", "fleetBackoffMs(1, BACKOFF_MS_MAX"]],
+    edits: [["fleetBackoffMs(failures, backoff", "fleetBackoffMs(1, backoff"]],
     foundBy: [REFRESHER, "asks again with the backoff"],
   },
   {
@@ -189,5 +189,17 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     file: "config/canary.ts",
     edits: [['stableFraction(hostId, "canary")', "stableFraction(hostId, String(percent))"]],
     foundBy: ["unit/config/canary.test.ts", "percent"],
+  },
+  {
+    name: "sweeps begin while a configuration waits",
+    file: "agent/lanes.ts",
+    edits: [["        while (this.#hold !== undefined && !end.aborted) await this.#hold;\n", ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "let no sweep begin"],
+  },
+  {
+    name: "what was opened for a refused configuration stays open",
+    file: "agent/lanes.ts",
+    edits: [["          opened.use(route);\n", ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "go on as they were"],
   },
 ];

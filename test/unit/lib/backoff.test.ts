@@ -34,13 +34,16 @@ describe("backoff", () => {
   it("of a fleet waits from one second on and no longer than that and the cap", () => {
     fc.assert(
       fc.property(anyFailures, anyRandom, (failures, random) => {
-        const ms = fleetBackoffMs(failures, 60_000, () => random);
+        const ms = fleetBackoffMs(failures, { capMs: 60_000 }, () => random);
         expect(ms).to.be.at.least(1_000).and.lessThan(61_000);
       }),
     );
-    expect(fleetBackoffMs(1, 60_000, almostOne)).to.be.closeTo(16_000, 1);
-    expect(fleetBackoffMs(2, 60_000, almostOne)).to.be.closeTo(31_000, 1);
-    expect(fleetBackoffMs(9, 60_000, almostOne)).to.be.closeTo(61_000, 1);
+    expect(fleetBackoffMs(1, { capMs: 60_000 }, almostOne)).to.be.closeTo(16_000, 1);
+    expect(fleetBackoffMs(2, { capMs: 60_000 }, almostOne)).to.be.closeTo(31_000, 1);
+    expect(fleetBackoffMs(9, { capMs: 60_000 }, almostOne)).to.be.closeTo(61_000, 1);
+    const slow = { baseMs: 150_000, capMs: 600_000 };
+    expect(fleetBackoffMs(1, slow, almostOne)).to.be.closeTo(151_000, 1);
+    expect(fleetBackoffMs(4, slow, almostOne)).to.be.closeTo(601_000, 1);
   });
 });
 

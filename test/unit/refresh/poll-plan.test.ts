@@ -1,6 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { decidePoll, NOTHING_REMEMBERED, nextPollAt } from "../../../src/refresh/poll-plan.ts";
+import { fleetBackoffMs } from "../../../src/lib/backoff.ts";
+import {
+  backoffOf,
+  decidePoll,
+  NOTHING_REMEMBERED,
+  nextPollAt,
+} from "../../../src/refresh/poll-plan.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -38,5 +44,23 @@ describe("the plan of polls", () => {
         },
       ),
     );
+  });
+
+  it("waits 1 s + U(0, min(600, 15 * 2^(k-1)) s) after failure k, up to an interval of ten minutes", () => {
+    for (const intervalMs of [undefined, 1_000, 600_000]) {
+      for (let k = 1; k <= 20; k += 1) {
+        const most = Math.min(600_000, 15_000 * 2 ** (k - 1));
+        for (const random of [0, 0.25, 0.999]) {
+          const pause = fleetBackoffMs(k, backoffOf(intervalMs), () => random);
+          expect(pause).to.equal(1_000 + random * most);
+        }
+      }
+    }
+  });
+
+  it("waits longer where polls are rarer, up to the interval, so that a large fleet asks no more often", () => {
+    const most = (k: number) => fleetBackoffMs(k, backoffOf(10_000_000), () => 1) - 1_000;
+    expect(most(1)).to.equal(2_350_000);
+    expect(most(20)).to.equal(10_000_000);
   });
 });

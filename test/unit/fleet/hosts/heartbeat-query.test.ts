@@ -90,6 +90,14 @@ describe("the heartbeat query and its rows", () => {
       false,
     ],
     [
+      "the same, whichever row comes first",
+      [
+        ["m2", 29, 1],
+        ["m1", 60, 30],
+      ],
+      false,
+    ],
+    [
       "two machines in turns",
       [
         ["m1", 60, 2],

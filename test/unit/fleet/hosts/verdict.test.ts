@@ -49,6 +49,12 @@ describe("judgeFleet", () => {
     ["no sweep for long", { lastSweepAt: at(90) }, "failing", /^no sweep completed for 1h 29m$/],
     ["no sweep yet", { lastSweepAt: undefined }, "ok", undefined],
     ["expired credentials", { credentialsExpireAt: at(5) }, "failing", /credentials have expired/],
+    [
+      "credentials without an heir",
+      { credentialsFailure: "no file" },
+      "failing",
+      /^its credentials cannot be renewed: no file$/,
+    ],
     ["credentials for later", { credentialsExpireAt: at(-5) }, "ok", undefined],
     ["a young backlog", { oldestSettledAgeSeconds: 3_599 }, "ok", undefined],
     [
