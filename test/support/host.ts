@@ -21,8 +21,12 @@ export interface Ended {
 
 /** An agent at work, whose records can be awaited. */
 export interface RunningAgent extends AsyncDisposable {
+  /** All that it has written so far. */
+  readonly records: readonly Record<string, unknown>[];
   /** The next record that fits, from those already written on. @throws Error if the agent ends before */
   next(fits: (record: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
+  /** The first record of all that fits, whoever else awaits records. @throws Error, as `next` */
+  first(fits: (record: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
   kill(signal: NodeJS.Signals): void;
   ended(): Promise<Ended>;
 }
@@ -96,7 +100,8 @@ export async function makeHost(
     operator,
     env,
     run: (args, options) => endOf(begin([...args, "--config", bootstrap], options)),
-    start: (options) => watch(begin(["run", "--config", bootstrap], options)),
+    start: (options) =>
+      watchAgent(begin(["run", "--config", bootstrap], options), { isHurried: true }),
     async write(name, content) {
       const path = join(watched, name);
       await writeFile(path, content);
@@ -132,7 +137,15 @@ async function endOf(child: ReturnType<typeof spawn>): Promise<Ended> {
   return { exitCode, killedBy, stdout, stderr };
 }
 
-function watch(child: ReturnType<typeof spawn>): RunningAgent {
+/**
+ * Reads what an agent writes to its standard output.
+ * @param options.isHurried it is reloaded at once: a first call is spread over 30 seconds, and a
+ *   change settles for as long, but a reload does neither
+ */
+export function watchAgent(
+  child: ReturnType<typeof spawn>,
+  { isHurried }: { readonly isHurried: boolean },
+): RunningAgent {
   const records: Record<string, unknown>[] = [];
   let onRecord = Promise.withResolvers<void>();
   let isEnded = false;
@@ -144,8 +157,7 @@ function watch(child: ReturnType<typeof spawn>): RunningAgent {
   if (child.stdout === null) throw new Error("the agent has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
     const record = JSON.parse(line);
-    // A first call is spread over 30 seconds, and a change settles for as long: a reload does neither.
-    if (record.event === "agent.started") child.kill("SIGHUP");
+    if (isHurried && record.event === "agent.started") child.kill("SIGHUP");
     records.push(record);
     wake();
   });
@@ -153,19 +165,26 @@ function watch(child: ReturnType<typeof spawn>): RunningAgent {
     isEnded = true;
     wake();
   });
+  const find = async (from: number, fits: (record: Record<string, unknown>) => boolean) => {
+    for (let at = from; ; ) {
+      for (; at < records.length; at += 1) {
+        const record = records[at];
+        if (record !== undefined && fits(record)) return { record, at };
+      }
+      if (isEnded) throw new Error(`the agent ended: ${(await ended).stderr}`);
+      await onRecord.promise;
+    }
+  };
   let seen = 0;
   return {
+    records,
     async next(fits) {
-      for (;;) {
-        for (; seen < records.length; seen += 1) {
-          const record = records[seen];
-          if (record === undefined || !fits(record)) continue;
-          seen += 1;
-          return record;
-        }
-        if (isEnded) throw new Error(`the agent ended: ${(await ended).stderr}`);
-        await onRecord.promise;
-      }
+      const { record, at } = await find(seen, fits);
+      seen = at + 1;
+      return record;
+    },
+    async first(fits) {
+      return (await find(0, fits)).record;
     },
     kill: (signal) => child.kill(signal),
     ended: () => ended,

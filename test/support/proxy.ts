@@ -48,6 +48,8 @@ export async function startProxy(target: string): Promise<Proxy> {
       return;
     }
     void gate.then(() => {
+      // Whoever was held up for too long has gone.
+      if (incoming.socket.destroyed) return;
       const passed = forward(target + incoming.url, {
         method: incoming.method,
         headers: incoming.headers,
