@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { formatBytes } from "../src/lib/units.ts";
 import { follow } from "./demo/follow.ts";
 import { addsUp, judge, tableOf, type Written } from "./demo/judge.ts";
-import { makeOperator, type Operator } from "./demo/operator.ts";
-import { type JsonProcess, startJsonProcess } from "./demo/processes.ts";
+import { makeOperator } from "./demo/operator.ts";
+import { type JsonProcess, runAgent, startJsonProcess } from "./demo/processes.ts";
 import { type LocalAws, startLocalAws } from "./local-aws.ts";
 
 /**
@@ -61,8 +61,15 @@ async function demo(isKept: boolean): Promise<number> {
   const operator = makeOperator({ ...aws, fleet: FLEET, host: HOST, bucket: BUCKET });
   await operator.makeBucket();
 
-  title("The operator makes the fleet: a few parameters in SSM Parameter Store");
-  await putParameters(operator, watched);
+  title("The operator makes the fleet: a file, and `fleet apply`");
+  const file = join(folder.path, "demo.yaml");
+  const apply = async (prefix: string) => {
+    await writeFile(file, fleetFile(prefix, watched));
+    return await runAgent(["fleet", "apply", file, "--yes"], aws.environment());
+  };
+  say(indented(fleetFile(FIRST_PREFIX, watched)));
+  say("  $ s3-offload-agent fleet apply demo.yaml --yes\n");
+  say(indented(await apply(FIRST_PREFIX)));
   const bootstrap = join(folder.path, "agent.yaml");
   const state = join(folder.path, "state");
   await writeFile(
@@ -72,7 +79,7 @@ async function demo(isKept: boolean): Promise<number> {
   );
 
   title("On the host: a producer writes files, and the daemon moves what is 30 s old");
-  const { written, agentExitCode } = await runStory({ aws, operator, watched, bootstrap });
+  const { written, agentExitCode } = await runStory({ aws, apply, watched, bootstrap });
 
   title("What there is at the end, read back from the bucket and from CloudWatch Logs");
   const group = `/s3-offload-agent/${FLEET}`;
@@ -97,27 +104,25 @@ async function demo(isKept: boolean): Promise<number> {
   return isRight ? 0 : 1;
 }
 
-async function putParameters(operator: Operator, watched: string): Promise<void> {
-  const parameters = {
-    bucket: BUCKET,
-    prefix: FIRST_PREFIX,
-    directory: watched,
-    schedule: "rate(2 seconds)",
-    "refresh-interval": "1s",
-  };
-  for (const [leaf, value] of Object.entries(parameters)) {
-    await operator.setParameter(leaf, value);
-    say(`  /s3-offload-agent/fleets/${FLEET}/${leaf} = ${value}`);
-  }
+function fleetFile(prefix: string, watched: string): string {
+  return [
+    `fleet: ${FLEET}`,
+    "settings:",
+    `  bucket: ${BUCKET}`,
+    `  prefix: "${prefix}"`,
+    `  directory: ${watched}`,
+    "  schedule: rate(2 seconds)",
+    "",
+  ].join("\n");
 }
 
 async function runStory(scene: {
   readonly aws: LocalAws;
-  readonly operator: Operator;
+  readonly apply: (prefix: string) => Promise<string>;
   readonly watched: string;
   readonly bootstrap: string;
 }): Promise<{ written: readonly Written[]; agentExitCode: number }> {
-  const { aws, operator, watched, bootstrap } = scene;
+  const { aws, apply, watched, bootstrap } = scene;
   const env = aws.environment();
   const agent = startJsonProcess("src/main.ts", ["run", "--config", bootstrap], env);
   const generator = startJsonProcess(
@@ -134,12 +139,18 @@ async function runStory(scene: {
     const followed = follow(agent.records, {
       files: FILES,
       say: narrate,
+      // By itself it would ask within half a minute, and let what was just written settle.
+      onStarted() {
+        narrate("operator", "reloads the daemon, so as not to wait for its first reading");
+        agent.reload();
+      },
       // The first file that goes is the sign to change the prefix, while others still wait.
       async onRemoved() {
         if (isChanged) return;
         isChanged = true;
-        await operator.setParameter("prefix", SECOND_PREFIX);
-        narrate("operator", `puts prefix = ${SECOND_PREFIX} into the Parameter Store`);
+        await apply(SECOND_PREFIX);
+        narrate("operator", `applies prefix: ${SECOND_PREFIX} with \`fleet apply\`, and reloads`);
+        agent.reload();
       },
     });
     await Promise.race([followed.allRemoved, stuckOrStopped()]);
@@ -187,13 +198,15 @@ async function keep(aws: LocalAws, watched: string, bootstrap: string): Promise<
   say(`  npm run -s generate -- --directory ${watched} --count 3 --every 2s`);
   say(`  npm run -s agent -- sweep --dry-run --config ${bootstrap}`);
   say(`  npm run -s agent -- config show --config ${bootstrap}`);
+  say(`  npm run -s agent -- status --config ${bootstrap}`);
+  say(`  npm run -s agent -- fleet pull --fleet ${FLEET}`);
   say("Ctrl-C ends it.\n");
   stop.signal.addEventListener("abort", () => agent.stop());
   if (stop.signal.aborted) agent.stop();
   for await (const { event, ...record } of agent.records) {
-    const { path, key, prefix, message } = record;
+    const { path, key, routes, message } = record;
     if (event !== "sweep.completed")
-      narrate("agent", JSON.stringify({ event, path, key, prefix, message }));
+      narrate("agent", JSON.stringify({ event, path, key, routes, message }));
   }
   await agent.ended();
 }
@@ -206,6 +219,10 @@ async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: str
 function narrate(who: string, text: string): void {
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1).padStart(5);
   say(`${seconds}s  ${who.padEnd(8)}  ${text}`);
+}
+
+function indented(text: string): string {
+  return text.trimEnd().replace(/^(?=.)/gm, "  ");
 }
 
 function title(text: string): void {

@@ -4,8 +4,14 @@ import { makeLogDestination } from "../aws/cloudwatch-logs.ts";
 import { makeS3Store } from "../aws/s3.ts";
 import { makeParameterSource } from "../aws/ssm.ts";
 import type { Bootstrap } from "../config/bootstrap.ts";
-import { type Config, configOf, type Host, resolveParameters } from "../config/config.ts";
-import { type ParameterSource, parameterPaths } from "../config/parameters.ts";
+import {
+  type Config,
+  configOf,
+  type Host,
+  type Resolved,
+  resolveParameters,
+} from "../config/config.ts";
+import { type ParameterSet, type ParameterSource, parameterPaths } from "../config/parameters.ts";
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
@@ -102,7 +108,8 @@ export class Agent {
   get about() {
     const { bootstrap, machine } = this.#options;
     const { fleet, hostId: host } = bootstrap;
-    return { fleet, host, version: VERSION, pid: process.pid, machine };
+    const { stateDirectory } = this;
+    return { fleet, host, version: VERSION, pid: process.pid, machine, stateDirectory };
   }
 
   /** Where the credentials come from and when they end; undefined: none were needed yet. */
@@ -129,13 +136,26 @@ export class Agent {
    * @throws AgentError with exit code 2 or 3
    */
   async readConfig(signal: AbortSignal): Promise<Config> {
+    return configOf(this.resolve(await this.readSet(signal)));
+  }
+
+  /** Reads everything that the Parameter Store holds for this host. @throws AgentError with exit code 3 */
+  async readSet(signal: AbortSignal): Promise<ParameterSet> {
     const { clock, random } = this.#options;
-    const set = await readParametersNow(this.parameters, this.host.paths, {
-      clock,
-      random,
-      signal,
-    });
-    return configOf(resolveParameters(set, this.host, clock.now()));
+    return await readParametersNow(this.parameters, this.host.paths, { clock, random, signal });
+  }
+
+  /** What this host makes of parameters that were read just now. */
+  resolve(set: ParameterSet): Resolved {
+    return resolveParameters(set, this.host, this.#options.clock.now());
+  }
+
+  /** The configuration of the last run, if this version and the bootstrap file still take it. */
+  async lastConfig(): Promise<Config | undefined> {
+    const good = await this.lastKnownGood().peek();
+    if (good === undefined) return undefined;
+    const resolved = resolveParameters(good.set, this.host, good.readAt);
+    return "config" in resolved ? resolved.config : undefined;
   }
 
   /**
@@ -152,12 +172,10 @@ export class Agent {
       return await this.readConfig(signal);
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      const good = await this.lastKnownGood().peek();
-      if (good === undefined) throw error;
-      const resolved = resolveParameters(good.set, this.host, good.readAt);
-      if (!("config" in resolved)) throw error;
+      const config = await this.lastConfig();
+      if (config === undefined) throw error;
       onStale(error);
-      return resolved.config;
+      return config;
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { RefreshReport } from "../refresh/refresher.ts";
+import type { RefreshReport } from "../refresh/refresh-log.ts";
 import type { LaneReport } from "./lanes.ts";
 
 /** How a daemon is at one moment. Times are wall-clock milliseconds. */
@@ -8,6 +8,7 @@ export interface DaemonState {
   readonly host: string;
   readonly version: string;
   readonly pid: number;
+  readonly stateDirectory: string;
   readonly startedAt: number;
   readonly now: number;
   /** Tells this machine from another one under the same host id. */
@@ -38,6 +39,7 @@ export function daemonStatus(state: DaemonState) {
     fleet: state.fleet,
     host: state.host,
     machine: state.machine,
+    stateDirectory: state.stateDirectory,
     startedAt: timeText(state.startedAt),
     writtenAt: timeText(state.now),
     isStopping: state.isStopping,
@@ -68,9 +70,6 @@ export function daemonStatus(state: DaemonState) {
     logs,
   };
 }
-
-/** What `status` reads. Another version may have written it: everything may be missing. */
-export type DaemonStatus = ReturnType<typeof daemonStatus>;
 
 function timeText(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();

@@ -43,6 +43,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await workplace.openState(false);
   const file = agent.lastKnownGood();
   const good = await usable(options, file);
+  let onChange = () => {};
   let woken = Promise.withResolvers<void>();
 
   const refresher = new Refresher({
@@ -54,9 +55,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     lastKnownGood: good?.kept,
     keep: (kept) => file.keep(kept),
     onDesired: () => woken.resolve(),
+    onReport: () => onChange(),
   });
   options.onReload(() => refresher.refreshNow());
-  let onChange = () => {};
   const { hostId } = agent.host;
   const lanes = new Lanes({
     ...options,

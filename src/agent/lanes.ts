@@ -93,6 +93,10 @@ export class Lanes {
     try {
       await Promise.all(this.#sweeping);
       const lanes = await this.#open(config, options.isKnownGood);
+      this.#endLoops.abort();
+      // Those that wait to sweep find that they are at their end.
+      this.#hold = undefined;
+      release();
       await this.#endAll(lanes);
       this.#config = config;
       this.#lanes = lanes;

@@ -18,6 +18,7 @@ import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
 import type { StateDirectory } from "../sweep/state-directory.ts";
 import { OPEN_FILES_MAX, type SweepObserver, sweep, windowMaxOf } from "../sweep/sweep.ts";
+import { destinationOf } from "./destination.ts";
 import { observeFiles, sweepFields } from "./sweep-records.ts";
 import type { Route, Workplace } from "./workplace.ts";
 
@@ -141,13 +142,7 @@ export class Sweeper implements Disposable {
         isSelected,
         keyOf: (entry: Entry) => this.keyOf(config, entry),
       },
-      destination: {
-        bucket: settings.bucket,
-        storageClass: settings["storage-class"],
-        kmsKeyId: settings["kms-key-id"],
-        tags: Object.fromEntries(settings.tags),
-        bucketOwner: settings["bucket-owner"],
-      },
+      destination: destinationOf(settings),
       store,
       states: workplace.uploadStates,
       budget: this.#budget,

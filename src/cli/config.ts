@@ -84,14 +84,14 @@ function shownSettings<Name extends SettingName>(
 ): readonly ShownSetting[] {
   return names.map((name) => ({
     name,
-    value: textOf(name, settings[name]),
+    value: settingText(name, settings[name]),
     origin: origins[name].layer,
     parameter: origins[name].parameter,
   }));
 }
 
-/** As a person would write it into a parameter. */
-function textOf(name: SettingName, value: unknown): string {
+/** A setting's value as a person would write it into a parameter. */
+export function settingText(name: SettingName, value: unknown): string {
   const isEmpty = value === "" || value === 0 || (Array.isArray(value) && value.length === 0);
   if (isEmpty && "takesNone" in settingsSchema[name]) return "none";
   if (name === "bandwidth-limit") return `${value}B`;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import type { DoctorOptions } from "./checks/host-survey.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { addFleetCommands } from "./fleet/add-commands.ts";
 import { addHostsCommands } from "./fleet/hosts-commands.ts";
@@ -12,6 +13,11 @@ const EXIT_CODES = `
 Exit codes: 0 done, 1 some files failed or something is wrong on this host,
 2 usage or configuration, 3 a service or credential is out of reach or refused,
 4 another agent holds the directory, 128 + n ended by signal n before it was done.`;
+
+const DOCTOR_CHANGES = `
+Changes nothing, but that this host's log streams are made if they are not there, as the
+agent itself does. With --write it also puts one object a route, named
+.s3-offload-agent-doctor-<random>, which it says the key of and cannot remove again.`;
 
 /**
  * Reads the command line and runs the command it names. Each command is loaded when it is called,
@@ -59,15 +65,17 @@ export async function runCommand(
       const { sweep } = await import("./sweep.ts");
       exitCode = await sweep(options, context);
     });
-  add(program, "status", "tell how this host's files are and what the last sweep came to")
+  add(program, "status", "tell how the daemon and this host's files are")
     .option("--json", "as one JSON object")
     .action(async (options: CommonOptions) => {
       const { status } = await import("./status.ts");
       exitCode = await status(options, context);
     });
-  add(program, "doctor", "check what the agent needs of this host, and say what to mend")
+  add(program, "doctor", "check what the agent needs of this host and of AWS, and say what to mend")
+    .option("--write", "put a tiny object below each route's prefix; it stays there")
     .option("--json", "as one JSON object")
-    .action(async (options: CommonOptions) => {
+    .addHelpText("after", DOCTOR_CHANGES)
+    .action(async (options: DoctorOptions) => {
       const { doctor } = await import("./doctor.ts");
       exitCode = await doctor(options, context);
     });
@@ -86,6 +94,16 @@ export async function runCommand(
     .action(async (options: CommonOptions & { readonly origin?: boolean }) => {
       const { configShow } = await import("./config.ts");
       exitCode = await configShow(options, context);
+    });
+  add(config, "check", "check whether this host takes its parameters, and what they would change")
+    .argument(
+      "[file]",
+      "a fleet file, before it is applied (default: the parameters as they are now)",
+    )
+    .option("--json", "as one JSON object")
+    .action(async (file: string | undefined, options: CommonOptions) => {
+      const { configCheck } = await import("./config-check.ts");
+      exitCode = await configCheck(file, options, context);
     });
   const done = (code: ExitCode) => {
     exitCode = code;

@@ -1,32 +1,42 @@
+import type { RouteView } from "../agent/daemon-view.ts";
 import { formatBytes, formatDuration } from "../lib/units.ts";
 import type { Attempt } from "../sweep/attempts.ts";
 import type { LastSweep } from "../sweep/host-state.ts";
-import type { RouteStatus, Status } from "./status.ts";
+import { daemonLines, lastSweepLines, nextSweepLines } from "./daemon-text.ts";
+import type { FilesStatus, RouteStatus } from "./files-status.ts";
+import type { Status } from "./status.ts";
 import { printable, table } from "./text.ts";
 
 /** So many files of a kind are listed for people; `--json` has them all. */
 const LISTED_MAX = 20;
 
-export interface StatusPlace {
-  readonly fleet: string;
-  readonly host: string;
-  readonly stateDirectory: string;
-  /** Wall-clock milliseconds. */
-  readonly now: number;
+/** What `status` tells people. Pure. @param now wall-clock milliseconds */
+export function statusText(status: Status, now: number): string {
+  const { fleet, host, stateDirectory, files, daemon } = status;
+  const view = daemon.liveness.kind === "running" ? daemon.view : undefined;
+  const lines = [
+    `fleet ${fleet}, host ${host}, state in ${stateDirectory}`,
+    "",
+    ...daemonLines(daemon, now),
+    "",
+    ...routesLines(files, view?.routes ?? [], now),
+  ];
+  const head = lines.map((line) => `${printable(line)}\n`).join("");
+  const needs = status.needs.map((need) => `\nNEEDS YOU: ${printable(need)}\n`).join("");
+  if (files === undefined) {
+    return `${head}left out: what the state directory knows of single files. ${printable(status.filesProblem ?? "")}\n  way out: ask as the agent's user or as root (sudo)\n${needs}`;
+  }
+  return head + filesText(files, now) + needs;
 }
 
-/** What `status` tells people. Pure. */
-export function statusText(status: Status, place: StatusPlace): string {
-  const { now } = place;
+function filesText(status: FilesStatus, now: number): string {
   const since = ({ firstSeenAt }: Attempt) => formatDuration(now - firstSeenAt);
   const nextTry = ({ dueAt }: Attempt) =>
     dueAt <= now ? "when settled" : `in ${formatDuration(dueAt - now)}`;
   const why = ({ reason, message }: Attempt) => [reason, message];
-  const where = ({ bucket, key }: Status["undeletable"][number]) =>
+  const where = ({ bucket, key }: FilesStatus["undeletable"][number]) =>
     key === undefined ? "in the bucket" : `s3://${bucket}/${key}`;
   return [
-    `fleet ${place.fleet}, host ${place.host}, state in ${printable(place.stateDirectory)}\n`,
-    sweepsText(status.sweeps, now),
     table([
       ["waiting", String(status.waiting.length), "not settled yet"],
       ["unsettled", String(status.unsettled.length), "of these for an hour or more"],
@@ -72,18 +82,40 @@ export function statusText(status: Status, place: StatusPlace): string {
 }
 
 /** A block for each route; the name of the only one tells nobody anything. */
-function sweepsText(sweeps: readonly RouteStatus[], now: number): string {
-  if (sweeps.length === 0) return "no sweep has been completed yet\n\n";
-  const blocks = sweeps.map(({ route, lastSweep, failedSweep }) => [
-    ...(sweeps.length > 1 ? [`route         ${route}`] : []),
-    ...(lastSweep === undefined ? ["no sweep has been completed yet"] : sweepLines(lastSweep, now)),
-    ...(failedSweep === undefined
-      ? []
-      : [
-          `FAILED        ${formatDuration(now - failedSweep.startedAt)} ago, as a whole: ${failedSweep.message}`,
-        ]),
-  ]);
-  return blocks.map((lines) => `${lines.map(printable).join("\n")}\n\n`).join("");
+function routesLines(
+  files: FilesStatus | undefined,
+  views: readonly RouteView[],
+  now: number,
+): readonly string[] {
+  const sweeps = files?.sweeps ?? [];
+  const names = new Set([...sweeps, ...views].map(({ route }) => route));
+  if (names.size === 0) return ["no sweep has been completed yet", ""];
+  return [...names].toSorted().flatMap((name) => {
+    const known = sweeps.find(({ route }) => route === name);
+    const view = views.find(({ route }) => route === name);
+    return [
+      ...(names.size > 1 ? [`route         ${name}`] : []),
+      ...lastLines(files === undefined ? undefined : (known ?? NO_SWEEP), view, now),
+      ...(view === undefined ? [] : nextSweepLines(view, now)),
+      "",
+    ];
+  });
+}
+
+const NO_SWEEP = { lastSweep: undefined, failedSweep: undefined };
+
+function lastLines(
+  known: Pick<RouteStatus, "lastSweep" | "failedSweep"> | undefined,
+  view: RouteView | undefined,
+  now: number,
+): readonly string[] {
+  if (known === undefined) return view === undefined ? [] : lastSweepLines(view, now);
+  const { lastSweep, failedSweep } = known;
+  const last =
+    lastSweep === undefined ? ["no sweep has been completed yet"] : sweepLines(lastSweep, now);
+  if (failedSweep === undefined || view?.failure !== undefined) return last;
+  const ago = formatDuration(now - failedSweep.startedAt);
+  return [...last, `FAILED        ${ago} ago, as a whole: ${failedSweep.message}`];
 }
 
 function sweepLines(sweep: LastSweep, now: number): string[] {

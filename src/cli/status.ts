@@ -1,195 +1,101 @@
 import { resolve } from "node:path";
-import type { Bootstrap } from "../config/bootstrap.ts";
+import type { DaemonView } from "../agent/daemon-view.ts";
+import { type LocalBootstrap, readBootstrap } from "../config/bootstrap.ts";
 import { systemClock } from "../lib/clock.ts";
-import { ExitCode } from "../lib/errors.ts";
-import { ATTEMPTS_MAX, type Attempt } from "../sweep/attempts.ts";
-import {
-  type FailedSweep,
-  type HostState,
-  isFailedSweep,
-  type LastSweep,
-} from "../sweep/host-state.ts";
-import type { Uploaded } from "../sweep/ledger.ts";
-import { QUARANTINE } from "../sweep/own-names.ts";
-import { UNSETTLED_MS_MIN } from "../sweep/report.ts";
-import { readStateDirectory, type StateSnapshot } from "../sweep/state-snapshot.ts";
+import { AgentError, ExitCode } from "../lib/errors.ts";
+import { readStateDirectory } from "../sweep/state-snapshot.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
+import { type DaemonReport, daemonJson, daemonNeeds, findDaemon } from "./daemon-status.ts";
+import { type FilesStatus, filesJson, filesStatusOf } from "./files-status.ts";
 import { readHost } from "./read-host.ts";
 import { statusText } from "./status-text.ts";
 
-/** How the last sweeps of one route went. */
-export interface RouteStatus {
-  readonly route: string;
-  /** The last one that came to its end. */
-  readonly lastSweep: LastSweep | undefined;
-  /** One that failed as a whole since then. */
-  readonly failedSweep: FailedSweep | undefined;
-  /** Either is something that a person should look at. */
-  readonly hasFailed: boolean;
-}
-
-/** What is known on disk of this host's files. Times are wall-clock milliseconds. */
+/** What is known on this host of its files and of its daemon. */
 export interface Status {
-  /** By the names of the routes. */
-  readonly sweeps: readonly RouteStatus[];
-  /** The youngest completed one. */
-  readonly lastSweep: LastSweep | undefined;
-  /** Files that had not settled when the last sweep looked at them, and have never failed. */
-  readonly waiting: readonly Attempt[];
-  /** Of the waiting ones, those that have not settled for long. */
-  readonly unsettled: readonly Attempt[];
-  readonly failing: readonly Attempt[];
-  readonly quarantined: readonly (Attempt & { readonly at: string })[];
-  /** In the bucket, and not to be removed here. */
-  readonly undeletable: readonly (Attempt & Pick<Partial<Uploaded>, "bucket" | "key">)[];
-  readonly damages: StateSnapshot["damages"];
-  /** The agent remembers no more files of one watched directory than there are here. */
-  readonly isCut: boolean;
-  /** Nothing on this host needs a person. */
+  readonly fleet: string;
+  readonly host: string;
+  readonly stateDirectory: string;
+  /** Undefined: the state directory cannot be read, and `filesProblem` says why. */
+  readonly files: FilesStatus | undefined;
+  readonly filesProblem: string | undefined;
+  readonly daemon: DaemonReport;
+  /** What of the daemon needs a person, in sentences. */
+  readonly needs: readonly string[];
+  /** Nothing that is known needs a person. */
   readonly isWell: boolean;
 }
 
 /**
- * `status`: what the state directory knows of this host's files and of its last sweeps. Asks
- * nobody, locks nothing, writes nothing.
+ * `status`: how the daemon says it is, and what the state directory knows of this host's files and
+ * of its last sweeps. Asks nobody, locks nothing, writes nothing. Who may not enter the state
+ * directory is told what everybody may know.
  * @returns 1 if something needs a person: a file in quarantine or not to be removed, a last sweep
- *   of any route that failed, a state file that is damaged
- * @throws AgentError (exit code 2) if the state directory cannot be read
+ *   of any route that failed, a state file that is damaged, and what `daemonNeeds` finds
+ * @throws AgentError (exit code 2) if nothing can be read
  */
 export async function status(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { bootstrap } = await readHost(options, context, { mayAsk: false });
-  const stateDirectory = resolve(context.workingDirectory, bootstrap.stateDirectory);
+  const local = readBootstrap({ file: options.config, env: context.env });
+  const stateDirectory = resolve(context.workingDirectory, local.stateDirectory);
   const now = systemClock.now();
-  const found = statusOf(await readStateDirectory(stateDirectory), now);
-  const text =
-    options.json === true
-      ? `${JSON.stringify(toJson(found, bootstrap, stateDirectory))}\n`
-      : statusText(found, { fleet: bootstrap.fleet, host: bootstrap.hostId, stateDirectory, now });
+  const { fleet: wanted } = local;
+  const daemon = await findDaemon({ stateDirectory, fleet: wanted, env: context.env });
+  const { view } = daemon;
+  const { files, problem } = await readFiles(stateDirectory, now);
+  if (problem !== undefined && view === undefined) throw problem;
+  const { fleet, host } = await whose(options, context, { local, view, areFilesKnown: !problem });
+  const needs = daemonNeeds(daemon, now);
+  const found: Status = {
+    fleet,
+    host,
+    stateDirectory,
+    files,
+    filesProblem: problem?.message,
+    daemon,
+    needs,
+    isWell: needs.length === 0 && files?.isWell !== false,
+  };
+  const isJson = options.json === true;
+  const text = isJson ? `${JSON.stringify(toJson(found, now))}\n` : statusText(found, now);
   context.stdout.write(text);
   return found.isWell ? ExitCode.done : ExitCode.failed;
 }
 
-/** Reads off a snapshot how this host's files are. Pure. @param now wall-clock milliseconds */
-export function statusOf(snapshot: StateSnapshot, now: number): Status {
-  const { attempts, damages, host } = snapshot;
-  const sweeps = routesOf(host);
-  const byAge = host.sweeps.toSorted((one, other) => one.startedAt - other.startedAt);
-  const lookedAt = lookedAtOf(byAge, now);
-  const oldestFirst = attempts.toSorted((one, other) => one.firstSeenAt - other.firstSeenAt);
-  const objectOf = objectsOf(snapshot);
-  const isUndeletable = ({ reason }: Attempt) => reason === "not-removable";
-
-  const quarantined = oldestFirst.filter(({ isQuarantined }) => isQuarantined);
-  const here = oldestFirst.filter(({ isQuarantined }) => !isQuarantined);
-  const waiting = here.filter(({ reason }) => reason === "");
-  const undeletable = here.filter(isUndeletable);
-  return {
-    sweeps,
-    lastSweep: byAge.at(-1),
-    waiting,
-    unsettled: waiting.filter((one) => lookedAt(one.root) - one.firstSeenAt >= UNSETTLED_MS_MIN),
-    failing: here.filter((attempt) => attempt.reason !== "" && !isUndeletable(attempt)),
-    quarantined: quarantined.map((attempt) => ({
-      ...attempt,
-      at: `${QUARANTINE.toString()}/${attempt.path}`,
-    })),
-    undeletable: undeletable.map((attempt) => ({ ...attempt, ...objectOf(attempt) })),
-    damages,
-    isCut: [...Map.groupBy(attempts, ({ root }) => root).values()].some(
-      (known) => known.length >= ATTEMPTS_MAX,
-    ),
-    isWell:
-      quarantined.length === 0 &&
-      undeletable.length === 0 &&
-      damages.length === 0 &&
-      !sweeps.some(({ hasFailed }) => hasFailed),
-  };
-}
-
-function routesOf({ sweeps, failedSweeps }: HostState): RouteStatus[] {
-  const routes = new Set([...sweeps, ...failedSweeps].map(({ route }) => route));
-  return [...routes].toSorted().map((route) => {
-    const lastSweep = sweeps.find((sweep) => sweep.route === route);
-    const failedSweep = failedSweeps.find((sweep) => sweep.route === route);
-    const isFailed = lastSweep !== undefined && isFailedSweep(lastSweep);
-    return { route, lastSweep, failedSweep, hasFailed: isFailed || failedSweep !== undefined };
-  });
-}
-
-/**
- * Until when a watched directory has been looked at. Since then nobody has: a file that waited then
- * need not be there now.
- * @param byAge the youngest last
- */
-function lookedAtOf(byAge: readonly LastSweep[], now: number): (root: string) => number {
-  const endedAt = new Map(
-    byAge.map(({ directory, startedAt, durationMs }) => [directory, startedAt + durationMs]),
-  );
-  return (root) => endedAt.get(root) ?? now;
-}
-
-/** Where the bytes of files are, as far as the ledger still knows: by directory and facts. */
-function objectsOf({ uploaded }: StateSnapshot) {
-  const objects = new Map<string, Pick<Uploaded, "bucket" | "key">>();
-  for (const { root, inode, bytes, mtimeNs, bucket, key } of uploaded) {
-    objects.set(`${root}\0${inode}:${bytes}:${mtimeNs}`, { bucket, key });
+async function readFiles(stateDirectory: string, now: number) {
+  try {
+    const files = filesStatusOf(await readStateDirectory(stateDirectory), now);
+    return { files, problem: undefined };
+  } catch (error) {
+    if (error instanceof AgentError) return { files: undefined, problem: error };
+    throw error;
   }
-  // The state of an attempt has the ctime behind these facts, which the ledger does not.
-  return ({ root, state }: Attempt) =>
-    objects.get(`${root}\0${state.slice(0, state.lastIndexOf(":"))}`);
 }
 
-function toJson(found: Status, { fleet, hostId }: Bootstrap, stateDirectory: string) {
-  const { sweeps, lastSweep, waiting, damages, isCut, isWell } = found;
-  const common = ({ root, path, reason, message, failures, firstSeenAt }: Attempt) => ({
-    directory: root,
-    path,
-    reason,
-    message,
-    failures,
-    firstSeenAt: timeText(firstSeenAt),
-  });
+/** Who cannot read what was saved of the host's identity believes the daemon. */
+async function whose(
+  options: CommonOptions,
+  context: CommandContext,
+  known: {
+    readonly local: LocalBootstrap;
+    readonly view: DaemonView | undefined;
+    readonly areFilesKnown: boolean;
+  },
+): Promise<{ readonly fleet: string; readonly host: string }> {
+  const { fleet, host } = known.view ?? {};
+  if (!known.areFilesKnown && fleet !== undefined && host !== undefined) return { fleet, host };
+  const { bootstrap } = await readHost(options, context, { mayAsk: false });
+  return { fleet: bootstrap.fleet, host: bootstrap.hostId };
+}
+
+function toJson(found: Status, now: number) {
+  const { fleet, host, stateDirectory, files, filesProblem, daemon, needs, isWell } = found;
   return {
     fleet,
-    host: hostId,
+    host,
     stateDirectory,
     isWell,
-    lastSweep: sweepJson(lastSweep),
-    sweeps: sweeps.map(({ route, lastSweep: last, failedSweep, hasFailed }) => ({
-      route,
-      hasFailed,
-      lastSweep: sweepJson(last),
-      failedSweep:
-        failedSweep === undefined
-          ? null
-          : { startedAt: timeText(failedSweep.startedAt), message: failedSweep.message },
-    })),
-    filesWaiting: waiting.length,
-    isCut,
-    failing: found.failing.map((one) => ({ ...common(one), dueAt: timeText(one.dueAt) })),
-    quarantined: found.quarantined.map((one) => ({ ...common(one), at: one.at })),
-    undeletable: found.undeletable.map((one) => ({
-      ...common(one),
-      dueAt: timeText(one.dueAt),
-      bucket: one.bucket,
-      key: one.key,
-    })),
-    unsettled: found.unsettled.map(({ root, path, firstSeenAt }) => ({
-      directory: root,
-      path,
-      firstSeenAt: timeText(firstSeenAt),
-    })),
-    damages,
+    needs,
+    daemon: daemonJson(daemon, now),
+    filesProblem: filesProblem ?? null,
+    ...(files === undefined ? {} : filesJson(files)),
   };
-}
-
-function sweepJson(sweep: LastSweep | undefined) {
-  if (sweep === undefined) return null;
-  return { ...sweep, startedAt: timeText(sweep.startedAt), hasFailed: isFailedSweep(sweep) };
-}
-
-/** ISO 8601; null for what is no time, which a file that anybody may have written can hold. */
-function timeText(ms: number): string | null {
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }

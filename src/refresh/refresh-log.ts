@@ -8,6 +8,21 @@ export interface Unreachable {
   readonly since: number;
 }
 
+/** How things stand, for records, heartbeats and `status`. Times are wall-clock milliseconds. */
+export interface RefreshReport {
+  /** Of what the parameters say now, good or not; undefined: they were not read yet. */
+  readonly desiredHash: string | undefined;
+  /** Of what the agent works by. */
+  readonly effectiveHash: string | undefined;
+  /** Why the desired configuration is not in effect, although it was read. */
+  readonly refusal: string | undefined;
+  /** Why the parameters cannot be read at present. */
+  readonly unreachable: Unreachable | undefined;
+  /** When the Parameter Store answered last. */
+  readonly answeredAt: number | undefined;
+  readonly nextPollAt: number | undefined;
+}
+
 /** Tells of what goes wrong with a refresh, once each time that it begins, and remembers it. */
 export class RefreshLog {
   readonly #logger: Logger;

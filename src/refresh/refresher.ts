@@ -22,7 +22,7 @@ import {
   type PolledRevisions,
   type RevisionMemory,
 } from "./poll-plan.ts";
-import { RefreshLog, type Unreachable } from "./refresh-log.ts";
+import { RefreshLog, type RefreshReport } from "./refresh-log.ts";
 
 /** Until there is a configuration, parameters are asked for as often as the default says. */
 const INTERVAL_MS_DEFAULT = 600_000;
@@ -33,21 +33,6 @@ export interface LastKnownGood {
   /** When they were read, in wall-clock milliseconds. */
   readonly readAt: number;
   readonly memory: RevisionMemory;
-}
-
-/** How things stand, for records, heartbeats and `status`. Times are wall-clock milliseconds. */
-export interface RefreshReport {
-  /** Of what the parameters say now, good or not; undefined: they were not read yet. */
-  readonly desiredHash: string | undefined;
-  /** Of what the agent works by. */
-  readonly effectiveHash: string | undefined;
-  /** Why the desired configuration is not in effect, although it was read. */
-  readonly refusal: string | undefined;
-  /** Why the parameters cannot be read at present. */
-  readonly unreachable: Unreachable | undefined;
-  /** When the Parameter Store answered last. */
-  readonly answeredAt: number | undefined;
-  readonly nextPollAt: number | undefined;
 }
 
 export interface RefresherOptions {
@@ -62,6 +47,8 @@ export interface RefresherOptions {
   readonly keep: (good: LastKnownGood) => Promise<void>;
   /** Hears that another configuration waits to be taken. */
   readonly onDesired: () => void;
+  /** Hears that `report` may be another one: a poll or a read has come to its end. */
+  readonly onReport?: () => void;
   /** Makes a configuration of parameters; default: `resolveParameters`. */
   readonly resolve?: typeof resolveParameters;
 }
@@ -137,7 +124,7 @@ export class Refresher {
 
   /** Until `stop` aborts. Never throws. */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock, random, onReport } = this.#options;
     stop.addEventListener("abort", () => this.#hurry.abort(), { once: true });
     let failures = 0;
     while (!stop.aborted) {
@@ -146,10 +133,12 @@ export class Refresher {
       try {
         await this.#step(stop);
         failures = 0;
+        onReport?.();
       } catch (error) {
         if (stop.aborted) return;
         failures += 1;
         this.#log.failed(error, this.#effective?.hash);
+        onReport?.();
         const isUrgent = this.#isWished || this.#effective === undefined;
         const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
         const backoff = backoffOf(isUrgent ? undefined : this.#intervalMs);

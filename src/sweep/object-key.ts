@@ -130,7 +130,8 @@ export function looksLikeContentKey(key: string): boolean {
   return CONTENT.test(key);
 }
 
-function expandPrefix(parts: KeyParts): string {
+/** The prefix of a file's key, with its placeholders filled in. */
+export function expandPrefix(parts: Omit<KeyParts, "path">): string {
   const date = new Date(parts.mtimeMs);
   const two = (value: number) => String(value).padStart(2, "0");
   const values: Record<Placeholder, string> = {

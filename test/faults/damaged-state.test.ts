@@ -85,10 +85,8 @@ async function runCase(name: StateName, damage: Damage, report: FaultReport): Pr
   const verdict = await host.verify();
   report.add({ verdict, faults: 1 });
   problems.push(...problemsOf(verdict));
-  const left = await host.left();
-  if (swept.exitCode !== 0 || left.length > 0) {
-    problems.push(`it ended with ${swept.exitCode} and left ${left.join(", ")}`);
-    problems.push(swept.stdout, swept.stderr);
+  if (swept.exitCode !== 0) {
+    problems.push(`it ended with ${swept.exitCode}`, swept.stdout, swept.stderr);
   }
   const event = name === "upload" ? "upload.damaged" : "state.set-aside";
   const told = swept.records.filter((one) => one["event"] === event);
@@ -104,6 +102,10 @@ async function runCase(name: StateName, damage: Damage, report: FaultReport): Pr
   if (clean.exitCode !== 0 || clean.records.some((one) => one["event"] === event)) {
     problems.push(`it was told again: ${clean.stdout}`);
   }
+  // What got its name back in the first sweep may have waited: the rename was in that very
+  // millisecond, and the kernel's times are finer than the clock's.
+  const left = await host.left();
+  if (left.length > 0) problems.push(`left: ${left.join(", ")}`, swept.stdout, clean.stdout);
   return problems.map((one) => `${name}, ${damage.what}: ${one}`);
 }
 

@@ -4,18 +4,24 @@ import type { World } from "./world.ts";
 
 /**
  * What is independent of each other and spread evenly has a count in each second that varies by the
- * square root of the mean. Six of those are not exceeded in a thousand runs; a fleet that moves
- * together exceeds them many times over.
- * @param mean default: what was counted on average
+ * square root of the mean, times that of how many come in one go. Six of those are not exceeded in
+ * a thousand runs; a fleet that moves together exceeds them many times over.
+ * @param about.mean default: what was counted on average
+ * @param about.inOneGo how many requests a host makes one right after the other, at most
  */
-export function expectSpread(rate: Rate, what: string, mean = rate.mean): void {
+export function expectSpread(
+  rate: Rate,
+  what: string,
+  about: { readonly mean?: number; readonly inOneGo?: number } = {},
+): void {
+  const { mean = rate.mean, inOneGo = 1 } = about;
   const text = `${what}: most in a second, ${mean.toFixed(1)} on average`;
-  expect(rate.peak, text).to.be.at.most(peakOfChance(mean));
+  expect(rate.peak, text).to.be.at.most(peakOfChance(mean, inOneGo));
 }
 
 /** The most that chance alone makes of so many a second. */
-export function peakOfChance(mean: number): number {
-  return mean + 6 * Math.sqrt(mean) + 3;
+export function peakOfChance(mean: number, inOneGo = 1): number {
+  return mean + 6 * Math.sqrt(mean * inOneGo) + 3;
 }
 
 /** What the Parameter Store was asked within a span of wall-clock milliseconds. */

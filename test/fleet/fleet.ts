@@ -2,6 +2,7 @@ import { cohortOf } from "../../src/config/canary.ts";
 import { type Config, type Resolved, resolveParameters } from "../../src/config/config.ts";
 import { fleetFacts } from "../../src/config/fleet-facts.ts";
 import type { ParameterSource } from "../../src/config/parameters.ts";
+import { intervalMs, spreadMs } from "../../src/fleet/spread.ts";
 import type { EventName } from "../../src/logs/events.ts";
 import type { LastKnownGood } from "../../src/refresh/refresher.ts";
 import { FLEET_PATH, SimulatedHost } from "./host.ts";
@@ -31,12 +32,9 @@ export interface Pace {
   readonly spreadMs: number;
 }
 
-/** The pace that a fleet of so many hosts is given: a quarter of what the store serves by default. */
+/** The pace that `fleet apply` gives to a fleet of so many hosts. */
 export function paceOf(hosts: number): Pace {
-  return {
-    intervalMs: Math.max(10 * MINUTE_MS, (hosts / 10) * SECOND_MS),
-    spreadMs: Math.min(6 * HOUR_MS, FULL_READ_REQUESTS * (hosts / 10) * SECOND_MS),
-  };
+  return { intervalMs: intervalMs(hosts), spreadMs: spreadMs(FULL_READ_REQUESTS, hosts) };
 }
 
 export interface FleetOptions {

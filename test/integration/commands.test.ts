@@ -83,7 +83,7 @@ describe("status, doctor and retry beside the daemon", () => {
     await using host = await makeHost(aws);
     const env = { AWS_ENDPOINT_URL_SSM: "http://127.0.0.1:9" };
     const { stdout, exitCode } = await host.run(["doctor", "--json"], { env });
-    expect(exitCode).to.equal(0);
+    expect(exitCode).to.equal(1);
     const { checks } = JSON.parse(stdout) as { checks: Record<string, string>[] };
     const of = (name: string) => checks.find((check) => check["name"] === name);
     expect(of("parameters")).to.include({ verdict: "warning" });

@@ -10,6 +10,7 @@ export interface Followed {
 
 /**
  * Reads the daemon's records to the end and tells of them in words.
+ * @param options.onStarted hears that the daemon is there
  * @param options.onRemoved hears of each file that is gone
  */
 export function follow(
@@ -17,6 +18,7 @@ export function follow(
   options: {
     readonly files: number;
     readonly say: (who: string, text: string) => void;
+    readonly onStarted: () => void;
     readonly onRemoved: () => Promise<void>;
   },
 ): Followed {
@@ -27,10 +29,13 @@ export function follow(
 
   const tell = async (record: Record<string, unknown>): Promise<void> => {
     const event = String(record["event"]);
-    if (event === "config.applied") {
+    if (event === "agent.started") {
+      options.onStarted();
+    } else if (event === "config.applied") {
+      const [route] = record["routes"] as readonly Record<string, unknown>[];
       say(
         "agent",
-        `follows ${record["configHash"]}: prefix ${record["prefix"]}, ${record["schedule"]}`,
+        `follows ${record["configHash"]}: prefix ${route?.["prefix"]}, ${route?.["schedule"]}`,
       );
     } else if (event === "file.removed") {
       const path = String(record["path"]);

@@ -47,7 +47,7 @@ export function judge(evidence: Evidence): readonly Row[] {
     },
     { what: "file.removed in CloudWatch Logs", count: told.length, expected: written.length },
     {
-      what: "sweeps with metrics in the logs",
+      what: "records with metrics in the logs",
       count: metrics.length,
       expected: Math.max(1, metrics.length),
     },

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 /** A program of this checkout at work, whose output is one JSON object a line. */
@@ -10,6 +11,8 @@ export interface JsonProcess {
   readonly records: AsyncIterable<Record<string, unknown>>;
   /** Asks it to stop. */
   stop(): void;
+  /** Asks it to read its configuration, as `systemctl reload` does. */
+  reload(): void;
   /** @returns its exit code, or -1 if a signal ended it */
   ended(): Promise<number>;
 }
@@ -34,8 +37,29 @@ export function startJsonProcess(
     pid: child.pid ?? 0,
     records: parsed(createInterface({ input: stdout })),
     stop: () => child.kill("SIGTERM"),
+    reload: () => child.kill("SIGHUP"),
     ended: () => exit,
   };
+}
+
+/**
+ * Runs `s3-offload-agent ARGS` to its end, as a person does.
+ * @returns what it printed
+ * @throws Error with its output, if it ended with anything but 0
+ */
+export async function runAgent(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const path = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+  const child = spawn(process.execPath, [path, ...args], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, [exitCode]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
+  if (exitCode === 0) return stdout;
+  throw new Error(`s3-offload-agent ${args.join(" ")} ended with ${exitCode}: ${stdout}${stderr}`);
 }
 
 async function* parsed(lines: AsyncIterable<string>) {

@@ -42,6 +42,36 @@ export async function verdictOf(check: Check): Promise<Verdict> {
   }
 }
 
+/** A check that was done. */
+export type Checked = Omit<Check, "run"> & Verdict;
+
+/** Does a check. Never throws. */
+export async function checked(check: Check): Promise<Checked> {
+  const { name, about } = check;
+  return { name, ...(about === undefined ? {} : { about }), ...(await verdictOf(check)) };
+}
+
+/**
+ * Does a check that finds something which others need.
+ * @returns with `found` undefined if it does not
+ */
+export async function checkedFor<T>(
+  check: Omit<Check, "run"> & {
+    run(): Promise<{ readonly found: T; readonly verdict: Verdict }>;
+  },
+): Promise<{ readonly done: Checked; readonly found: T | undefined }> {
+  let found: T | undefined;
+  const done = await checked({
+    ...check,
+    async run() {
+      const ran = await check.run();
+      found = ran.found;
+      return ran.verdict;
+    },
+  });
+  return { done, found };
+}
+
 /** An error in few words. */
 export function codeOf(error: unknown): string {
   return errnoOf(error) ?? messageOf(error);

@@ -3,9 +3,9 @@ import { constants } from "node:fs";
 import { access, open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
-import { isErrno } from "../../lib/errors.ts";
+import { AgentError, isErrno } from "../../lib/errors.ts";
 import { tryLock } from "../../lib/kernel.ts";
-import { SteadyClock } from "../../lib/steady-clock.ts";
+import { type ClockAnchor, SteadyClock } from "../../lib/steady-clock.ts";
 import { formatDuration } from "../../lib/units.ts";
 import { probeName } from "../../sweep/own-names.ts";
 import { readStateDirectory } from "../../sweep/state-snapshot.ts";
@@ -114,8 +114,13 @@ async function clockVerdict(stateDirectory: string, clock: Clock): Promise<Verdi
   if (now < TIME_MIN) {
     return problem(`The wall clock says ${new Date(now).toISOString()}: it was never set.`, setIt);
   }
-  const snapshot = await readStateDirectory(stateDirectory).catch(() => undefined);
-  const anchor = snapshot?.host.anchor;
+  let anchor: ClockAnchor | undefined;
+  try {
+    anchor = (await readStateDirectory(stateDirectory)).host.anchor;
+  } catch (error) {
+    const isAbsent = error instanceof AgentError && isErrno(error.cause, "ENOENT");
+    if (!isAbsent) return ok("not known whether it runs steadily: the state cannot be read");
+  }
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   if (anchor?.bootId !== bootId) return ok("no agent has watched it since the host's start");
   const steadyMs = now - new SteadyClock(clock, bootId, anchor).steadySince();

@@ -190,4 +190,16 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     edits: [['stableFraction(hostId, "canary")', "stableFraction(hostId, String(percent))"]],
     foundBy: ["unit/config/canary.test.ts", "percent"],
   },
+  {
+    name: "sweeps begin while a configuration waits",
+    file: "agent/lanes.ts",
+    edits: [["        while (this.#hold !== undefined && !end.aborted) await this.#hold;\n", ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "let no sweep begin"],
+  },
+  {
+    name: "what was opened for a refused configuration stays open",
+    file: "agent/lanes.ts",
+    edits: [["          opened.use(route);\n", ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "go on as they were"],
+  },
 ];

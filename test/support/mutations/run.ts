@@ -1,5 +1,13 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtempDisposable, readFile, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtempDisposable,
+  readFile,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +38,8 @@ export class Copy implements AsyncDisposable {
     for (const name of COPIED) {
       await cp(join(PROJECT, name), join(directory.path, name), { recursive: true });
     }
+    // Some tests run the product as another user, who has to get there.
+    await chmod(directory.path, 0o755);
     await mkdir(join(directory.path, "tmp"));
     await symlink(join(PROJECT, "node_modules"), join(directory.path, "node_modules"));
     return new Copy(directory);

@@ -10,6 +10,7 @@ describe("parseHeartbeat", () => {
       host: "web-1",
       version: "0.1.0",
       pid: 1,
+      stateDirectory: "/state",
       startedAt: NOW - 60_000,
       now: NOW,
       slotAt: NOW,

@@ -1,0 +1,166 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { Lanes } from "../../../src/agent/lanes.ts";
+import type { Sweeper } from "../../../src/agent/sweeper.ts";
+import type { Route, Workplace } from "../../../src/agent/workplace.ts";
+import type { Config, RouteConfig } from "../../../src/config/config.ts";
+import { configurationError } from "../../../src/lib/errors.ts";
+import type { EventName } from "../../../src/logs/events.ts";
+import { ManualClock, settle } from "../../support/manual-clock.ts";
+import { goodConfig } from "../../support/parameter-sets.ts";
+
+const SECOND = 1_000;
+
+/** Lanes over a workplace that knows no disk, and sweeps that last until the test ends them. */
+class Place {
+  readonly clock = new ManualClock(Date.UTC(2026, 0, 1));
+  readonly stop = new AbortController();
+  /** Sweeps under way, by the prefix of their route: what they go by. */
+  readonly under: { readonly prefix: string; readonly end: () => void }[] = [];
+  readonly begun: string[] = [];
+  readonly open = new Set<string>();
+  readonly events: EventName[] = [];
+  /** Directories that cannot be opened. */
+  readonly broken = new Set<string>();
+  readonly lanes: Lanes;
+
+  constructor() {
+    const openRoute = async (config: RouteConfig): Promise<Route> => {
+      const path = config.settings.directory;
+      if (this.broken.has(path)) throw configurationError(`${path} is broken`, "Mend it.");
+      if (this.open.has(path)) throw configurationError(`${path} is held`, "Leave it.");
+      this.open.add(path);
+      return {
+        config,
+        directory: { path } as Route["directory"],
+        [Symbol.asyncDispose]: async () => void this.open.delete(path),
+      };
+    };
+    const workplace: Partial<Workplace> = {
+      openRoute,
+      openIfWanted: async (config) => (config.isImplied ? undefined : await openRoute(config)),
+      refreshRoute: async (route) => route,
+      watchOnly: async () => undefined,
+      openState: async () =>
+        ({ recordFailedSweep: async () => undefined }) as unknown as Awaited<
+          ReturnType<Workplace["openState"]>
+        >,
+    };
+    const sweeper: Partial<Sweeper> = {
+      sweep: async ({ config }) => {
+        const { prefix } = config.settings;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.begun.push(prefix);
+        this.under.push({ prefix, end: resolve });
+        await promise;
+        return {} as Awaited<ReturnType<Sweeper["sweep"]>>;
+      },
+    };
+    this.lanes = new Lanes({
+      sweeper: sweeper as Sweeper,
+      workplace: workplace as Workplace,
+      logger: { log: (event) => this.events.push(event), setLevel() {}, setFileEvents() {} },
+      clock: this.clock,
+      hostId: "h1",
+      workingDirectory: "/",
+      effective: () => undefined,
+      stop: this.stop.signal,
+      cancel: new AbortController().signal,
+      onChange: () => {},
+    });
+  }
+
+  /** Ends the sweeps under way, or those of one route. */
+  async end(prefix?: string): Promise<void> {
+    const ended = this.under.filter((one) => prefix === undefined || one.prefix === prefix);
+    for (const one of ended) {
+      this.under.splice(this.under.indexOf(one), 1);
+      one.end();
+    }
+    await settle();
+  }
+
+  async close(): Promise<void> {
+    this.stop.abort();
+    await this.end();
+    await this.lanes.ended();
+  }
+}
+
+/** Two routes that sweep every second. */
+function twoRoutes(prefix: string, one = at("one"), two = at("two")): Config {
+  return goodConfig({
+    fleet: {
+      bucket: "data",
+      schedule: "rate(1 second)",
+      "routes/one/directory": one,
+      "routes/one/prefix": `${prefix}-one/`,
+      "routes/two/directory": two,
+      "routes/two/prefix": `${prefix}-two/`,
+    },
+  });
+}
+
+let folder = "";
+const at = (name: string) => join(folder, name);
+
+describe("the lanes of routes", () => {
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "lanes-"));
+    for (const name of ["one", "two", "fresh", "broken"]) await mkdir(at(name));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it("let no sweep begin while a configuration waits, and then all go by the new one", async () => {
+    const place = new Place();
+    await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
+    await place.clock.advance(2 * SECOND);
+    expect(
+      place.under.map(({ prefix }) => prefix).filter((one) => one !== "{host}/"),
+    ).to.have.members(["old-one/", "old-two/"]);
+    let isApplied = false;
+    const applying = place.lanes.apply(twoRoutes("new"), { isKnownGood: false }).then(() => {
+      isApplied = true;
+    });
+    await place.end("old-two/");
+    const begun = place.begun.length;
+    // It is due, and has to wait for the other one's end.
+    await place.clock.advance(10 * SECOND);
+    expect(place.begun).to.have.length(begun);
+    expect(isApplied).to.equal(false);
+    await place.end();
+    await applying;
+    await place.clock.advance(2 * SECOND);
+    expect(place.begun.slice(begun)).to.have.members(
+      place.begun.slice(begun).filter((prefix) => !prefix.startsWith("old")),
+    );
+    expect(place.begun.slice(begun)).to.include.members(["new-one/", "new-two/"]);
+    await place.close();
+    expect([...place.open]).to.deep.equal([]);
+  });
+
+  it("go on as they were when a directory of the new configuration cannot be used", async () => {
+    const place = new Place();
+    await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
+    place.broken.add(at("broken"));
+    const bad = twoRoutes("new", at("fresh"), at("broken"));
+    const error = await place.lanes.apply(bad, { isKnownGood: false }).catch((thrown) => thrown);
+    expect(error.message).to.equal(`${at("broken")} is broken`);
+    expect(place.open.has(at("fresh")), "closed again").to.equal(false);
+    await place.clock.advance(2 * SECOND);
+    expect(place.begun).to.include.members(["old-one/", "old-two/"]);
+    await place.close();
+  });
+
+  it("hand a directory on that has another route now, without closing it", async () => {
+    const place = new Place();
+    await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
+    const swapped = twoRoutes("new", at("two"), at("one"));
+    await place.lanes.apply(swapped, { isKnownGood: false });
+    expect([...place.open]).to.include.members([at("one"), at("two")]);
+    await place.close();
+    expect([...place.open]).to.deep.equal([]);
+  });
+});
