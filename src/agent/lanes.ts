@@ -28,6 +28,11 @@ export interface LanesOptions {
   readonly onChange: () => void;
 }
 
+/** So long a configuration waits for sweeps to end by themselves; then they begin no other file. */
+const WAIT_MS_MAX = 60_000;
+/** And so long for the files under way then; what is uploaded of them is not sent again. */
+const WAIT_FOR_FILES_MS_MAX = 600_000;
+
 /** How a route's sweeps are. Times are wall-clock milliseconds. */
 export interface LaneReport {
   readonly route: string;
@@ -48,6 +53,8 @@ interface Lane {
   isSweeping: boolean;
   lastSweep: SweepReport | undefined;
   failure: string | undefined;
+  /** Its last sweep was ended for a configuration: the rest is not to wait for the schedule. */
+  isCut: boolean;
 }
 
 /**
@@ -55,7 +62,8 @@ interface Lane {
  * not hold up another. INVARIANTS:
  *
  * - A configuration is put into effect as a whole, while no sweep is under way: one that waits
- *   lets the sweeps under way end, and no other begin.
+ *   lets the sweeps under way end, and no other begin. A sweep that lasts is ended for it, and goes
+ *   on at once by the new one: who limits the bandwidth does not wait for the end of a backlog.
  * - A new configuration whose directories cannot all be opened changes nothing.
  */
 export class Lanes {
@@ -67,6 +75,8 @@ export class Lanes {
   readonly #sweeping = new Set<Promise<void>>();
   /** Resolves when sweeps may begin again; undefined: they may. */
   #hold: Promise<void> | undefined;
+  /** Abort the sweeps under way for a configuration that waits, as the daemon's own signals do. */
+  #endSweeps = { stop: new AbortController(), cancel: new AbortController() };
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -91,7 +101,7 @@ export class Lanes {
     const { promise, resolve: release } = Promise.withResolvers<void>();
     this.#hold = promise;
     try {
-      await Promise.all(this.#sweeping);
+      await this.#sweepsEnded();
       const lanes = await this.#open(config, options.isKnownGood);
       this.#endLoops.abort();
       // Those that wait to sweep find that they are at their end.
@@ -112,6 +122,24 @@ export class Lanes {
       this.#hold = undefined;
       release();
     }
+  }
+
+  /** Waits for the sweeps under way, and ends those that last. */
+  async #sweepsEnded(): Promise<void> {
+    const { clock } = this.#options;
+    const { stop, cancel } = this.#endSweeps;
+    const over = new AbortController();
+    const hurry = async () => {
+      await clock.sleep(WAIT_MS_MAX, over.signal);
+      stop.abort(new Error("a changed configuration waits"));
+      await clock.sleep(WAIT_FOR_FILES_MS_MAX, over.signal);
+      cancel.abort(new Error("a changed configuration waits"));
+    };
+    const hurrying = hurry().catch(() => undefined);
+    await Promise.all(this.#sweeping);
+    over.abort();
+    await hurrying;
+    this.#endSweeps = { stop: new AbortController(), cancel: new AbortController() };
   }
 
   /** Resolves when the sweeps under way have ended, after `stop`. */
@@ -159,6 +187,7 @@ export class Lanes {
         isSweeping: false,
         lastSweep: same?.lastSweep,
         failure: same?.failure,
+        isCut: same?.isCut ?? false,
       });
     }
     opened.move();
@@ -177,7 +206,7 @@ export class Lanes {
     const fraction = stableFraction(hostId, "sweep");
     await new Scheduler(clock).run(
       async () => {
-        const dueAt = nextRun(schedule, clock.now(), fraction);
+        const dueAt = lane.isCut ? clock.now() : nextRun(schedule, clock.now(), fraction);
         lane.nextSweepAt = dueAt;
         onChange();
         logger.log("sweep.scheduled", { route: name, dueAt: new Date(dueAt).toISOString() });
@@ -201,6 +230,7 @@ export class Lanes {
     const latest = this.#options.effective();
     const config = latest?.hash === this.#config.hash ? latest : this.#config;
     const startedAt = clock.now();
+    const endSweeps = this.#endSweeps;
     lane.isSweeping = true;
     onChange();
     try {
@@ -209,7 +239,11 @@ export class Lanes {
           ? await workplace.openRoute(lane.config, { isReadOnly: false })
           : await workplace.refreshRoute(lane.route);
       const options = { isDryRun: false, observers: [] };
-      lane.lastSweep = await sweeper.sweep(lane.route, config, { stop, cancel }, options);
+      const signals = {
+        stop: AbortSignal.any([stop, endSweeps.stop.signal]),
+        cancel: AbortSignal.any([cancel, endSweeps.cancel.signal]),
+      };
+      lane.lastSweep = await sweeper.sweep(lane.route, config, signals, options);
       lane.failure = undefined;
     } catch (error) {
       // One sweep that fails as a whole is not the end: the next one may find things mended.
@@ -221,6 +255,7 @@ export class Lanes {
       await state.recordFailedSweep({ route: lane.config.name, startedAt, message });
     }
     lane.isSweeping = false;
+    lane.isCut = endSweeps.stop.signal.aborted;
     onChange();
     const nextDueAt = nextRun(lane.config.schedule, dueAt, fraction);
     if (nextDueAt <= clock.now()) {

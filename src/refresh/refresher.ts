@@ -210,10 +210,16 @@ export class Refresher {
   async #step(stop: AbortSignal): Promise<void> {
     const now = this.#options.clock.monotonic();
     if (this.#isWished) {
-      // What was read before the wish may be older than what the person has in mind.
+      // What was read before the wish may be older than what the person has in mind. So may this
+      // be for one who wishes meanwhile: the wish is over before it is fulfilled, not after.
       this.#reading = undefined;
-      await this.#readAll(stop, true);
       this.#isWished = false;
+      try {
+        await this.#readAll(stop, true);
+      } catch (error) {
+        this.#isWished = true;
+        throw error;
+      }
     } else if (now >= this.#readAt) {
       await this.#readAll(stop, false);
     } else if (now >= this.#pollAt) {

@@ -202,4 +202,27 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     edits: [["          opened.use(route);\n", ""]],
     foundBy: ["unit/agent/lanes.test.ts", "go on as they were"],
   },
+  {
+    name: "a configuration waits for a backlog of hours",
+    file: "agent/lanes.ts",
+    edits: [['      stop.abort(new Error("a changed configuration waits"));\n', ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "end a sweep that lasts"],
+  },
+  {
+    name: "what was left of a sweep waits for the schedule",
+    file: "agent/lanes.ts",
+    edits: [["    lane.isCut = endSweeps.stop.signal.aborted;\n", ""]],
+    foundBy: ["unit/agent/lanes.test.ts", "end a sweep that lasts"],
+  },
+  {
+    name: "a reload during a reload is forgotten",
+    file: "refresh/refresher.ts",
+    edits: [
+      [
+        "      this.#isWished = false;\n      try {\n        await this.#readAll(stop, true);\n",
+        "      try {\n        await this.#readAll(stop, true);\n        this.#isWished = false;\n",
+      ],
+    ],
+    foundBy: ["unit/refresh/changes.test.ts", "while the parameters are read"],
+  },
 ];

@@ -21,6 +21,8 @@ class Place {
   readonly under: { readonly prefix: string; readonly end: () => void }[] = [];
   readonly begun: string[] = [];
   readonly open = new Set<string>();
+  /** What sweeps were asked to do, and which. */
+  readonly told: string[] = [];
   readonly events: EventName[] = [];
   /** Directories that cannot be opened. */
   readonly broken = new Set<string>();
@@ -49,11 +51,19 @@ class Place {
         >,
     };
     const sweeper: Partial<Sweeper> = {
-      sweep: async ({ config }) => {
+      sweep: async ({ config }, _config, { stop, cancel }) => {
         const { prefix } = config.settings;
         const { promise, resolve } = Promise.withResolvers<void>();
         this.begun.push(prefix);
-        this.under.push({ prefix, end: resolve });
+        const own = { prefix, end: resolve };
+        this.under.push(own);
+        stop.addEventListener("abort", () => {
+          if (this.under.includes(own)) this.told.push(`stop ${prefix}`);
+        });
+        cancel.addEventListener("abort", () => {
+          if (this.under.includes(own)) this.told.push(`cancel ${prefix}`);
+          resolve();
+        });
         await promise;
         return {} as Awaited<ReturnType<Sweeper["sweep"]>>;
       },
@@ -89,12 +99,15 @@ class Place {
   }
 }
 
-/** Two routes that sweep every second. */
-function twoRoutes(prefix: string, one = at("one"), two = at("two")): Config {
+/** Two routes that sweep every second, or as it is said. */
+function twoRoutes(
+  prefix: string,
+  { schedule = "rate(1 second)", one = at("one"), two = at("two") } = {},
+): Config {
   return goodConfig({
     fleet: {
       bucket: "data",
-      schedule: "rate(1 second)",
+      schedule,
       "routes/one/directory": one,
       "routes/one/prefix": `${prefix}-one/`,
       "routes/two/directory": two,
@@ -141,11 +154,36 @@ describe("the lanes of routes", () => {
     expect([...place.open]).to.deep.equal([]);
   });
 
+  it("end a sweep that lasts for a configuration that waits, and go on with it at once", async () => {
+    const place = new Place();
+    await place.lanes.apply(twoRoutes("old", { schedule: "rate(1 day)" }), { isKnownGood: true });
+    await place.clock.advance(86_400 * SECOND);
+    await place.end("old-two/");
+    const applying = place.lanes.apply(twoRoutes("new", { schedule: "rate(1 day)" }), {
+      isKnownGood: false,
+    });
+    await place.clock.advance(59 * SECOND);
+    expect(place.told).to.deep.equal([]);
+    await place.clock.advance(SECOND);
+    expect(place.told).to.deep.equal(["stop old-one/"]);
+    const begun = place.begun.length;
+    await place.clock.advance(600 * SECOND);
+    expect(place.told).to.deep.equal(["stop old-one/", "cancel old-one/"]);
+    await applying;
+    await place.clock.advance(SECOND);
+    // The other one had ended by itself: it waits for its time.
+    expect(place.begun.slice(begun)).to.deep.equal(["new-one/"]);
+    await place.end();
+    await place.clock.advance(SECOND);
+    expect(place.begun).to.have.length(begun + 1);
+    await place.close();
+  });
+
   it("go on as they were when a directory of the new configuration cannot be used", async () => {
     const place = new Place();
     await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
     place.broken.add(at("broken"));
-    const bad = twoRoutes("new", at("fresh"), at("broken"));
+    const bad = twoRoutes("new", { one: at("fresh"), two: at("broken") });
     const error = await place.lanes.apply(bad, { isKnownGood: false }).catch((thrown) => thrown);
     expect(error.message).to.equal(`${at("broken")} is broken`);
     expect(place.open.has(at("fresh")), "closed again").to.equal(false);
@@ -157,7 +195,7 @@ describe("the lanes of routes", () => {
   it("hand a directory on that has another route now, without closing it", async () => {
     const place = new Place();
     await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
-    const swapped = twoRoutes("new", at("two"), at("one"));
+    const swapped = twoRoutes("new", { one: at("two"), two: at("one") });
     await place.lanes.apply(swapped, { isKnownGood: false });
     expect([...place.open]).to.include.members([at("one"), at("two")]);
     await place.close();

@@ -103,6 +103,21 @@ describe("a change", () => {
     await at.stop();
   });
 
+  it("that a person makes while the parameters are read is read as well, when he asks again", async () => {
+    const at = await following();
+    at.store.onCall = (call) => {
+      if (call.kind !== "page" || call.path === FLEET) return;
+      at.store.onCall = () => {};
+      // The fleet's parameters have been read for the first reload already.
+      at.store.put(`${FLEET}/prefix`, "second/");
+      at.refresher.refreshNow();
+    };
+    at.refresher.refreshNow();
+    await at.clock.advance(0);
+    expect(prefixOf(at)).to.equal("second/");
+    await at.stop();
+  });
+
   it("that is asked for while the service is away is taken when it answers", async () => {
     const at = await following();
     at.store.put(`${FLEET}/prefix`, "now/");
