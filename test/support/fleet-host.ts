@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Ended, type RunningAgent, watchAgent } from "./host.ts";
+import { endAtLast } from "./leftover-children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -88,7 +89,7 @@ export class FleetHost {
   async start(): Promise<void> {
     const env = { ...this.#options.env, HOME: this.#folder };
     const args = [MAIN, "run", "--config", this.#bootstrap];
-    const child = spawn(process.execPath, args, { env, cwd: this.#folder });
+    const child = endAtLast(spawn(process.execPath, args, { env, cwd: this.#folder }));
     this.#runs.push(watchAgent(child, { isHurried: false }));
     await this.first("agent.started");
   }

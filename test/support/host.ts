@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
+import { endAtLast } from "./leftover-children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -86,11 +87,13 @@ export async function makeHost(
   );
   const env = { ...aws.environment(), HOME: folder };
   const begin = (args: readonly string[], options: RunOptions = {}) =>
-    spawn(process.execPath, [MAIN, ...args], {
-      env: { ...env, ...options.env },
-      cwd: options.cwd ?? folder,
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
-    });
+    endAtLast(
+      spawn(process.execPath, [MAIN, ...args], {
+        env: { ...env, ...options.env },
+        cwd: options.cwd ?? folder,
+        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+      }),
+    );
   return {
     folder,
     watched,
