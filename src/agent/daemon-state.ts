@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { timeText } from "../lib/time-text.ts";
 import type { RefreshReport } from "../refresh/refresh-log.ts";
 import type { LaneReport } from "./lanes.ts";
 
@@ -69,8 +70,4 @@ export function daemonStatus(state: DaemonState) {
     },
     logs,
   };
-}
-
-function timeText(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

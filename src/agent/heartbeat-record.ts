@@ -1,3 +1,4 @@
+import { timeText } from "../lib/time-text.ts";
 import { emfFields, type Metrics } from "../logs/emf.ts";
 import type { DaemonState } from "./daemon-state.ts";
 
@@ -55,8 +56,4 @@ export function heartbeatFields(
     logEventsDropped: source.logs.dropped,
     ...emfFields(metrics, { Fleet: source.fleet, Cohort: config?.cohort ?? "stable" }, now),
   };
-}
-
-function timeText(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
+import { timeText } from "../lib/time-text.ts";
 import { emfFields, type Metrics } from "../logs/emf.ts";
 import type { Logger } from "../logs/logger.ts";
 import { pathText } from "../sweep/entry.ts";
@@ -152,8 +153,4 @@ export function sweepFields(
     cohort: about.config.cohort,
     ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
   };
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

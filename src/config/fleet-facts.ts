@@ -29,7 +29,10 @@ export function fleetFacts(parameters: readonly Parameter[], path: string): Flee
   return { canaryPercent: percent ?? 0, expectedHosts: hosts, problems };
 }
 
-/** The most that a change may be spread over, in milliseconds. */
+/** A change is taken when its newest parameter has been left alone for so long. */
+export const CHANGE_SETTLE_MS = 30_000;
+
+/** A change is spread over at most this, whatever it or the refresh interval says, in milliseconds. */
 export const SPREAD_MS_MAX = 6 * 3_600_000;
 
 /** What an operator's tools write down with a change. Hosts read only `spread`. */

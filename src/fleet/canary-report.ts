@@ -1,5 +1,6 @@
 import { cohortOf } from "../config/canary.ts";
 import type { Config } from "../config/config.ts";
+import { CHANGE_SETTLE_MS } from "../config/fleet-facts.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { hasher, percentOf } from "./affected.ts";
@@ -48,8 +49,7 @@ const NEW_SHARE_MIN = 0.95;
 /** Each host sends a heartbeat in each slot of so long. */
 const HEARTBEAT_SLOT_MS = 300_000;
 
-/** Of the reading of a change: settling, and the jitter of a poll (design of the refresh). */
-const SETTLE_MS = 30_000;
+/** A poll comes up to a tenth of its interval late. */
 const POLL_JITTER = 1.1;
 
 /** Judges a trial by the latest heartbeats. */
@@ -148,7 +148,7 @@ function takenAtOf({ configSince, heartbeatAt }: LiveHost, takenByAt: number): n
 function takenBy(state: FleetState, since: number, config: Config | undefined): number {
   const intervalMs = config?.settings["refresh-interval"] ?? 0;
   const spread = releaseOf(state)?.spreadMs ?? intervalMs;
-  return since + intervalMs * POLL_JITTER + spread + SETTLE_MS;
+  return since + intervalMs * POLL_JITTER + spread + CHANGE_SETTLE_MS;
 }
 
 function configOf(state: FleetState, host: string): Config | undefined {

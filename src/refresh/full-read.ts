@@ -1,3 +1,4 @@
+import { CHANGE_SETTLE_MS } from "../config/fleet-facts.ts";
 import { PARAMETERS_MAX } from "../config/merge.ts";
 import type {
   Parameter,
@@ -6,9 +7,6 @@ import type {
   ParameterSource,
 } from "../config/parameters.ts";
 import { ServiceError } from "../lib/errors.ts";
-
-/** A change is taken when its newest parameter has been left alone for so long. */
-export const SETTLE_MS = 30_000;
 
 /** Everything that the Parameter Store holds for a host. */
 export interface FullRead {
@@ -55,7 +53,7 @@ export class FullReading {
       Number.NEGATIVE_INFINITY,
       ...[...fleet, ...host].map(({ lastModifiedAt }) => lastModifiedAt),
     );
-    return { set: { fleet, host }, isSettled: newestAt <= this.#beganAt - SETTLE_MS };
+    return { set: { fleet, host }, isSettled: newestAt <= this.#beganAt - CHANGE_SETTLE_MS };
   }
 
   async #readPage(signal: AbortSignal) {

@@ -1,3 +1,4 @@
+import { SPREAD_MS_MAX } from "../config/fleet-facts.ts";
 import type { Random } from "../lib/backoff.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 
@@ -17,9 +18,6 @@ const BACKOFF_MS_MAX = 600_000;
 
 /** A revision that is missing so often has been taken away, and not only for a moment. */
 const ABSENCES_MAX = 3;
-
-/** A change may be spread over at most this, whatever the refresh interval is. */
-const SPREAD_MS_MAX = 6 * 3_600_000;
 
 /** What a host remembers of the revisions that it has seen. Kept over restarts. */
 export interface RevisionMemory {

@@ -5,13 +5,13 @@ import {
   refusalText,
   resolveParameters,
 } from "../config/config.ts";
-import { parseRevision } from "../config/fleet-facts.ts";
+import { CHANGE_SETTLE_MS, parseRevision } from "../config/fleet-facts.ts";
 import type { ParameterSet, ParameterSource } from "../config/parameters.ts";
 import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
-import { type FullRead, FullReading, SETTLE_MS } from "./full-read.ts";
+import { type FullRead, FullReading } from "./full-read.ts";
 import {
   backoffOf,
   decidePoll,
@@ -268,7 +268,7 @@ export class Refresher {
     this.#log.answered();
     const now = clock.now();
     if (!read.isSettled && !isWish) {
-      this.#readAt = clock.monotonic() + SETTLE_MS;
+      this.#readAt = clock.monotonic() + CHANGE_SETTLE_MS;
       this.#options.logger.log("config.unsettled", { configHash: this.#effective?.hash });
       return;
     }

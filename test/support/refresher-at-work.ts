@@ -87,3 +87,11 @@ export function begin(options: RefresherOptions = {}): RefresherAtWork {
     },
   };
 }
+
+/** Ends it and starts another, which knows what was kept: the agent after a restart. */
+export async function restart(at: RefresherAtWork): Promise<RefresherAtWork> {
+  const lastKnownGood = at.kept.at(-1);
+  await at.stop();
+  const { clock, store } = at;
+  return begin({ clock, store, ...(lastKnownGood && { lastKnownGood }) });
+}

@@ -1,5 +1,5 @@
 import { CredentialsError } from "../errors.ts";
-import { absent, isTokenMissing, type Reading, type SourceContext } from "./source.ts";
+import { absent, identityOf, isTokenMissing, type Reading, type SourceContext } from "./source.ts";
 
 const HINT =
   "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN, or choose another source by `credentials`.";
@@ -37,12 +37,7 @@ export async function readEnvironment({ env, clock }: SourceContext): Promise<Re
     );
   }
   return {
-    identity: {
-      accessKeyId,
-      secretAccessKey,
-      ...(sessionToken === undefined ? {} : { sessionToken }),
-      ...(accountId === undefined ? {} : { accountId }),
-    },
+    identity: identityOf({ accessKeyId, secretAccessKey, sessionToken, accountId }),
     source: "environment",
     expiresAt,
   };

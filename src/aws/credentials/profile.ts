@@ -3,7 +3,7 @@ import { readContainer } from "./container.ts";
 import { readEnvironment } from "./environment.ts";
 import { readProcess } from "./process.ts";
 import { type Profile, readSharedFiles, type SharedFiles } from "./shared-files.ts";
-import { absent, isTokenMissing, type Reading, type SourceContext } from "./source.ts";
+import { absent, identityOf, isTokenMissing, type Reading, type SourceContext } from "./source.ts";
 import type { Sts } from "./sts.ts";
 
 /** What a profile may send us on to. */
@@ -66,12 +66,7 @@ function staticReading(name: string, profile: Profile, { files }: Visit): Readin
     );
   }
   return {
-    identity: {
-      accessKeyId,
-      secretAccessKey,
-      ...(sessionToken === undefined ? {} : { sessionToken }),
-      ...(accountId === undefined ? {} : { accountId }),
-    },
+    identity: identityOf({ accessKeyId, secretAccessKey, sessionToken, accountId }),
     source: `shared file ${path}, profile ${name}`,
     expiresAt: "unknown",
   };

@@ -11,6 +11,22 @@ export interface SourceContext {
   readonly clock: Clock;
 }
 
+/** An identity of its parts: the SDK takes no member that is undefined. */
+export function identityOf(parts: {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+  readonly accountId: string | undefined;
+}): AwsCredentialIdentity {
+  const { accessKeyId, secretAccessKey, sessionToken, accountId } = parts;
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+    ...(accountId === undefined ? {} : { accountId }),
+  };
+}
+
 /** Credentials as a source gave them. */
 export interface Reading {
   readonly identity: AwsCredentialIdentity;
@@ -58,12 +74,7 @@ export function parseAnswer(
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   if (Number.isNaN(expiresAt) || isTokenMissing(accessKeyId, sessionToken)) return undefined;
   return {
-    identity: {
-      accessKeyId,
-      secretAccessKey,
-      ...(sessionToken === undefined ? {} : { sessionToken }),
-      ...(accountId === undefined ? {} : { accountId }),
-    },
+    identity: identityOf({ accessKeyId, secretAccessKey, sessionToken, accountId }),
     expiresAt,
   };
 }

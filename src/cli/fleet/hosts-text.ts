@@ -5,6 +5,7 @@ import {
   type HostVerdict,
 } from "../../fleet/hosts/verdict.ts";
 import type { Palette } from "../../lib/palette.ts";
+import { timeText } from "../../lib/time-text.ts";
 import { formatBytes, formatDuration } from "../../lib/units.ts";
 import { printable, table } from "../text.ts";
 
@@ -189,8 +190,4 @@ function hostJson({ host, status, problems, heartbeats, desired, isExpected }: H
       lastAt: timeText(lastAt),
     })),
   };
-}
-
-function timeText(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

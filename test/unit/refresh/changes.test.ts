@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { stableFraction } from "../../../src/lib/stable-fraction.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ParameterStore, refusal } from "../../support/parameter-store.ts";
-import { begin, FLEET, type RefresherOptions } from "../../support/refresher-at-work.ts";
+import { begin, FLEET, type RefresherOptions, restart } from "../../support/refresher-at-work.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -305,15 +305,8 @@ describe("the refresh interval", () => {
 describe("a mass reboot", () => {
   it("is no event: with its saved configuration a host's first poll is at its own place", async () => {
     const at = await following();
-    const lastKnownGood = at.kept.at(-1);
-    await at.stop();
     at.store.calls.length = 0;
-    const again = begin({
-      clock: at.clock,
-      store: at.store,
-      random: () => 0.5,
-      ...(lastKnownGood && { lastKnownGood }),
-    });
+    const again = await restart(at);
     const phase = stableFraction("h1", "refresh") * T;
     const due = Math.ceil((at.clock.now() - phase) / T) * T + phase - at.clock.now();
     expect(due).to.be.above(30 * SECOND);

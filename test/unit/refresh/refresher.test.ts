@@ -3,7 +3,7 @@ import { stableFraction } from "../../../src/lib/stable-fraction.ts";
 import { fullReadInMs } from "../../../src/refresh/poll-plan.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ParameterStore, refusal } from "../../support/parameter-store.ts";
-import { begin, FLEET } from "../../support/refresher-at-work.ts";
+import { begin, FLEET, restart } from "../../support/refresher-at-work.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -217,13 +217,7 @@ describe("a new revision", () => {
 
   it("is known over a restart: nothing is read that has not changed", async () => {
     const at = await steady({ revision: "1" });
-    const lastKnownGood = at.kept.at(-1);
-    await at.stop();
-    const again = begin({
-      clock: at.clock,
-      store: at.store,
-      ...(lastKnownGood && { lastKnownGood }),
-    });
+    const again = await restart(at);
     await at.clock.advance(20 * T);
     expect(at.store.count("page")).to.equal(0);
     await again.stop();
@@ -235,13 +229,7 @@ describe("a new revision", () => {
     at.store.put(`${FLEET}/revision`, "2");
     await at.clock.advance(3 * T);
     expect(at.events("config.refused")).to.have.length(1);
-    const lastKnownGood = at.kept.at(-1);
-    await at.stop();
-    const again = begin({
-      clock: at.clock,
-      store: at.store,
-      ...(lastKnownGood && { lastKnownGood }),
-    });
+    const again = await restart(at);
     await at.clock.advance(3 * T);
     expect(again.events("config.refused")).to.have.length(1);
     await again.stop();
@@ -254,13 +242,7 @@ describe("edits by hand", () => {
     at.store.put(`${FLEET}/prefix`, "by-hand/");
     await at.clock.advance(3 * HOUR);
     expect(at.store.count("page")).to.equal(0);
-    const lastKnownGood = at.kept.at(-1);
-    await at.stop();
-    const again = begin({
-      clock: at.clock,
-      store: at.store,
-      ...(lastKnownGood && { lastKnownGood }),
-    });
+    const again = await restart(at);
     await at.clock.advance(3 * HOUR + T);
     expect(again.applied.at(-1)?.routes[0]?.settings.prefix).to.equal("by-hand/");
     await again.stop();
