@@ -13,6 +13,8 @@ export interface CheckedResource {
   readonly type: string;
   /** `CloudFormation`, `API` or `schema`; see `Service`. */
   readonly by: string;
+  /** What its service tells of it, in the words of the template; undefined when none was asked. */
+  readonly told: Readonly<Record<string, unknown>> | undefined;
   readonly findings: readonly string[];
 }
 
@@ -84,20 +86,25 @@ export async function checkStack(
     const { type, properties } = resource;
     const service = SERVICES[type];
     const findings = [...(await check(resource))];
+    let answer: Told | Error | undefined;
     if (service === undefined) {
       findings.push(`${type} has no entry in tools/infra/services.ts`);
     } else if (service.by === "CloudFormation") {
-      findings.push(...compare(properties, told.get(logicalId), service.forgets));
+      answer = told.get(logicalId);
     } else if (deployed.physicalIds.has(logicalId)) {
       findings.push(`the local AWS makes ${type} by now: ask for it in tools/infra/services.ts`);
     } else if (service.by === "API") {
-      const ask = async () => {
-        const id = await service.make(clients, properties, `${name}-${logicalId}`);
-        return await service.ask(clients, id, properties);
-      };
-      findings.push(...compare(properties, await ask().catch(asError), service.forgets));
+      answer = await service
+        .make(clients, properties, `${name}-${logicalId}`)
+        .then((id) => service.ask(clients, id, properties))
+        .catch(asError);
     }
-    resources.push({ logicalId, type, by: service?.by ?? "nothing", findings });
+    if (answer instanceof Error) findings.push(`was not made: ${answer.message}`);
+    const said = answer instanceof Error ? undefined : answer?.properties;
+    if (said !== undefined && service !== undefined && service.by !== "schema") {
+      findings.push(...differences(properties, said, service.forgets));
+    }
+    resources.push({ logicalId, type, by: service?.by ?? "nothing", told: said, findings });
   }
   const outputs = differences(
     resolved.outputs,
@@ -123,15 +130,6 @@ async function askAll(
     told.set(logicalId, await Promise.resolve(answer).catch(asError));
   }
   return told;
-}
-
-function compare(
-  declared: Readonly<Record<string, unknown>>,
-  told: Told | Error | undefined,
-  forgets: readonly string[] = [],
-): readonly string[] {
-  if (told === undefined || told instanceof Error) return [`was not made: ${told?.message}`];
-  return differences(declared, told.properties, forgets);
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
