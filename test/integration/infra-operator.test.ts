@@ -29,12 +29,18 @@ describe("what the operator's policy allows, as deployed", () => {
     // A cold start of the local AWS.
     this.timeout(120_000);
     aws = await startLocalAws();
-    const parameters = { Fleet: "web", Bucket: "a-bucket", KeyPrefix: "" };
-    stack = await deployInfra(aws, { template: "fleet", name: "fleet-web", parameters });
+    stack = await deploy("yes");
   });
   after(async () => await aws?.stop());
 
-  const may = async (action: string, resource: string) =>
+  const deploy = async (HostSettings: string) =>
+    await deployInfra(aws, {
+      template: "operator",
+      name: `operator-${HostSettings}`,
+      parameters: { Fleet: "web", HostSettings },
+    });
+  const may = async (action: string, resource: string) => await mayBy(stack, action, resource);
+  const mayBy = async (stack: CheckedStack, action: string, resource: string) =>
     await isAllowed(
       {
         arn: `arn:aws:sts::${ACCOUNT}:assumed-role/Operator/ada`,
@@ -54,6 +60,16 @@ describe("what the operator's policy allows, as deployed", () => {
       }
     });
   }
+
+  it("leaves hosts' own settings alone where the stack says so", async () => {
+    const without = await deploy("no");
+    const name = `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/s3-offload-agent/hosts/i-1/bucket`;
+    for (const action of ["ssm:PutParameter", "ssm:DeleteParameters"]) {
+      expect(await may(action, name), action).to.equal(true);
+      expect(await mayBy(without, action, name), action).to.equal(false);
+    }
+    expect(await mayBy(without, "ssm:GetParameters", name)).to.equal(true);
+  });
 
   it("is nothing of other fleets, of other parameters, of objects or of other logs", async () => {
     const ssm = (path: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/${path}`;

@@ -27,6 +27,8 @@ export function clientsOf({ endpoint }: { readonly endpoint: string }): Clients 
   const options = {
     endpoint,
     region: REGION,
+    // A second try of what failed half-way only says that it is there.
+    maxAttempts: 1,
     credentials: { accessKeyId: "local-aws", secretAccessKey: "local-aws" },
   };
   return {

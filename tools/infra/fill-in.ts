@@ -1,11 +1,12 @@
 import type { ResolvedStack } from "./resolve.ts";
-import type { Template, Value } from "./template.ts";
+import type { Template, Value, ValueMap } from "./template.ts";
 
 /**
- * The body of a template for the CloudFormation of moto, which falls short of AWS's in two ways:
+ * The body of a template for the CloudFormation of moto, which falls short of AWS's in three ways:
  *
  * - In a list it keeps what `AWS::NoValue` leaves out. So `Fn::If` is decided here.
  * - It knows no names and attributes of resources that it skips, and fails. So they are filled in.
+ * - What a substitution brings in, it substitutes again. So texts are brought in here, escaped.
  *
  * All else it works out by itself: parameters, references, substitutions.
  * @param stack the template's conditions, decided
@@ -26,6 +27,7 @@ export function bodyForLocalAws(
     if (choice !== undefined) return walk(stack.conditions[choice[0]] ? choice[1] : choice[2]);
     if (attribute !== undefined) return skipped(attribute[0])?.attribute(attribute[1]) ?? value;
     if (typeof text === "string") return { "Fn::Sub": filled(text) };
+    if (text !== undefined) return withOwn(text[0], walk(text[1]) as ValueMap);
     const members = Object.entries(value).map(([name, one]) => [name, walk(one)] as const);
     return Object.fromEntries(
       members.filter((member): member is [string, Value] => member[1] !== undefined),
@@ -36,6 +38,14 @@ export function bodyForLocalAws(
       const one = skipped(id);
       return (attribute === undefined ? one?.physicalId : one?.attribute(attribute)) ?? whole;
     });
+  const withOwn = (text: string, own: ValueMap): Value => {
+    const isText = (name: string) => typeof own[name] === "string";
+    const kept = Object.entries(own).filter(([name]) => !isText(name));
+    const brought = filled(text).replace(/\$\{(\w+)\}/g, (whole, name: string) =>
+      isText(name) ? String(own[name]).replaceAll("${", "${!") : whole,
+    );
+    return { "Fn::Sub": kept.length === 0 ? brought : [brought, Object.fromEntries(kept)] };
+  };
   const { Resources, Outputs, ...others } = template;
   return JSON.stringify({
     ...others,
@@ -54,5 +64,5 @@ interface Functions {
   readonly Ref?: string;
   readonly "Fn::If"?: readonly [string, Value, Value];
   readonly "Fn::GetAtt"?: readonly [string, string];
-  readonly "Fn::Sub"?: Value;
+  readonly "Fn::Sub"?: string | readonly [string, ValueMap];
 }

@@ -62,6 +62,10 @@ export const PARAMETER_SETS: Readonly<Record<string, ParameterSets>> = {
       KeyPrefix: "shared/",
     },
   },
+  operator: {
+    default: { Fleet: "web" },
+    all: { Fleet: "web", HostSettings: "no" },
+  },
   repository: {
     default: {},
     all: {
