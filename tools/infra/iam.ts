@@ -3,7 +3,6 @@ import {
   GetPolicyCommand,
   GetPolicyVersionCommand,
   GetRoleCommand,
-  GetRolePolicyCommand,
   ListAttachedRolePoliciesCommand,
   ListEntitiesForPolicyCommand,
   ListRolePoliciesCommand,
@@ -18,16 +17,12 @@ export async function role({ iam }: Clients, RoleName: string): Promise<Told> {
     new ListAttachedRolePoliciesCommand({ RoleName }),
   );
   const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
-  const Policies = PolicyNames.map(async (PolicyName) => {
-    const policy = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
-    return { PolicyName, PolicyDocument: documentOf(policy.PolicyDocument) };
-  });
   return {
     properties: {
       ...Role,
       AssumeRolePolicyDocument: documentOf(Role?.AssumeRolePolicyDocument),
       ManagedPolicyArns: AttachedPolicies.map(({ PolicyArn }) => PolicyArn),
-      Policies: await Promise.all(Policies),
+      Policies: PolicyNames.map((PolicyName) => ({ PolicyName })),
     },
     attributes: { Arn: Role?.Arn ?? "", RoleId: Role?.RoleId ?? "" },
   };

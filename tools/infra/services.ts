@@ -55,7 +55,8 @@ export type Service =
 
 /** Every type that a template may have. One that is not here is a finding. */
 export const SERVICES: Readonly<Record<string, Service>> = {
-  "AWS::IAM::Role": { by: "CloudFormation", ask: role },
+  // It keeps the documents of inline policies as something that is no JSON.
+  "AWS::IAM::Role": { by: "CloudFormation", ask: role, forgets: ["/Policies/PolicyDocument"] },
   "AWS::IAM::ManagedPolicy": { by: "CloudFormation", ask: managedPolicy },
   "AWS::IAM::InstanceProfile": { by: "CloudFormation", ask: instanceProfile },
   "AWS::SSM::Parameter": {
