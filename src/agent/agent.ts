@@ -84,9 +84,11 @@ export class Agent {
     this.#shippers = [state, files];
     this.logger = makeLogger({
       clock,
+      random,
       base: { fleet, host: hostId, version: VERSION },
-      state: [...options.sinks, state],
-      files: [...options.sinks, files],
+      local: options.sinks,
+      state: [state],
+      files: [files],
     });
     for (const shipper of this.#shippers) shipper.setLogger(this.logger);
     this.workplace = new Workplace({ bootstrap, workingDirectory, clock, logger: this.logger });
@@ -182,15 +184,18 @@ export class Agent {
   /** The file that holds the last good configuration; not opened yet. */
   lastKnownGood(): LastKnownGoodFile {
     const owner = { ...this.host.paths, region: this.#options.bootstrap.region ?? "" };
-    return new LastKnownGoodFile(this.stateDirectory, owner, (path, damage) => {
-      this.logger.log("state.set-aside", { path, ...damage });
+    return new LastKnownGoodFile(this.stateDirectory, owner, (file, damage) => {
+      this.logger.log("state.set-aside", { file, ...damage });
     });
   }
 
   /** Lets a configuration decide what is of the whole host: its records and its bandwidth. */
   follow({ settings }: Config): void {
     this.logger.setLevel(settings["log-level"]);
-    this.logger.setFileEvents(settings["file-events"]);
+    this.logger.setFileEvents({
+      which: settings["file-events"],
+      percent: settings["file-events-percent"],
+    });
     this.#uploadLimiter.setRate(settings["bandwidth-limit"]);
   }
 

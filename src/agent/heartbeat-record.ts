@@ -1,5 +1,6 @@
 import { timeText } from "../lib/time-text.ts";
 import { emfFields, type Metrics } from "../logs/emf.ts";
+import type { FieldsOf } from "../logs/events.ts";
 import type { DaemonState } from "./daemon-state.ts";
 
 /**
@@ -8,7 +9,7 @@ import type { DaemonState } from "./daemon-state.ts";
  */
 export function heartbeatFields(
   source: DaemonState & { readonly slotAt: number },
-): Record<string, unknown> {
+): FieldsOf<"agent.heartbeat"> {
   const { refresh, lanes, config, now } = source;
   const sweeps = lanes.flatMap(({ lastSweep }) => lastSweep ?? []);
   const sum = (of: (sweep: (typeof sweeps)[number]) => number) =>
@@ -40,7 +41,7 @@ export function heartbeatFields(
         ? undefined
         : timeText(Math.min(...endedAt)),
     sweepFailure: failure,
-    routes: lanes.length,
+    routesSwept: lanes.length,
     filesWaiting: sum((sweep) => sweep.filesWaiting),
     filesFailed: sum((sweep) => sweep.filesFailed),
     filesQuarantined: sum((sweep) => sweep.filesQuarantined),

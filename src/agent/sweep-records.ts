@@ -2,8 +2,10 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { timeText } from "../lib/time-text.ts";
 import { emfFields, type Metrics } from "../logs/emf.ts";
+import type { FieldsOf } from "../logs/events.ts";
 import type { Logger } from "../logs/logger.ts";
-import { pathText } from "../sweep/entry.ts";
+import { type Entry, pathText } from "../sweep/entry.ts";
+import type { Outcome } from "../sweep/outcome.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 
@@ -57,21 +59,7 @@ export function observeFiles(
     onOutcome(entry, outcome) {
       // When the destination is down, `stoppedEarly` says so once for all of them.
       if (outcome.kind === "kept" && outcome.reason === "deferred") return;
-      const { kind, ...fields } = outcome;
-      const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
-      logger.log(`file.${kind}`, {
-        route,
-        path: pathText(entry.path),
-        bytes: Number(entry.fingerprint.bytes),
-        bucket,
-        ...fields,
-        ageSeconds: Math.round((clock.now() - modifiedAtMs) / 1_000),
-      });
-      if (outcome.kind !== "removed") return;
-      const { key, sha256, rescuedAs } = outcome;
-      const about = { route, path: pathText(entry.path), bucket, key, sha256 };
-      if (rescuedAs !== undefined) logger.log("file.rescued", { ...about, rescuedAs });
-      if (outcome.wasOpenedLate) logger.log("file.opened-late", about);
+      tellOutcome(logger, entry, outcome, { route, bucket, now: clock.now() });
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });
@@ -99,6 +87,45 @@ export function observeFiles(
   };
 }
 
+function tellOutcome(
+  logger: Logger,
+  entry: Entry,
+  outcome: Outcome,
+  { route, bucket, now }: { readonly route: string; readonly bucket: string; readonly now: number },
+): void {
+  const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
+  const path = pathText(entry.path);
+  const about = {
+    route,
+    path,
+    bytes: Number(entry.fingerprint.bytes),
+    bucket,
+    key: outcome.key,
+    ageSeconds: Math.round((now - modifiedAtMs) / 1_000),
+  };
+  if (outcome.kind === "kept") {
+    logger.log("file.kept", { ...about, reason: outcome.reason });
+  } else if (outcome.kind === "failed") {
+    const { reason, scope, message, attempts } = outcome;
+    logger.log("file.failed", { ...about, reason, scope, message, attempts });
+  } else {
+    const { key, bytes, sha256, attempts, uploadMs, wasStored, wasOpenedLate, rescuedAs } = outcome;
+    logger.log("file.removed", {
+      ...about,
+      bytes,
+      sha256,
+      attempts,
+      uploadMs,
+      wasStored,
+      wasOpenedLate,
+      rescuedAs,
+    });
+    const late = { route, path, bucket, key, sha256 };
+    if (rescuedAs !== undefined) logger.log("file.rescued", { ...late, rescuedAs });
+    if (wasOpenedLate) logger.log("file.opened-late", late);
+  }
+}
+
 /** The members of the `sweep.completed` record, with the sweep's metrics. */
 export function sweepFields(
   report: SweepReport,
@@ -112,7 +139,7 @@ export function sweepFields(
     /** Wall-clock milliseconds. */
     readonly now: number;
   },
-): Record<string, unknown> {
+): FieldsOf<"sweep.completed"> {
   const metrics: Metrics = {
     FilesRemoved: [report.filesRemoved, "Count"],
     BytesRemoved: [report.bytesRemoved, "Bytes"],
@@ -132,7 +159,18 @@ export function sweepFields(
     ...(about.freeBytes === undefined ? {} : { FreeBytes: [about.freeBytes, "Bytes"] as const }),
   };
   return {
-    route: about.route,
+    ...summaryFields(report, about),
+    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
+  };
+}
+
+/** What a sweep came to, without its metrics. */
+export function summaryFields(
+  report: SweepReport,
+  { route, config }: { readonly route: string; readonly config: Config },
+): FieldsOf<"sweep.completed"> {
+  return {
+    route,
     startedAt: timeText(report.startedAt),
     durationMs: report.durationMs,
     filesRemoved: report.filesRemoved,
@@ -148,9 +186,11 @@ export function sweepFields(
     filesWeak: report.filesWeak,
     directoriesUnreadable: report.directoriesUnreadable,
     isInterrupted: report.isInterrupted,
-    ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),
-    configHash: about.config.hash,
-    cohort: about.config.cohort,
-    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
+    stoppedEarly: report.stoppedEarly,
+    backlogFiles: report.backlogFiles,
+    backlogBytes: report.backlogBytes,
+    oldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
+    configHash: config.hash,
+    cohort: config.cohort,
   };
 }

@@ -98,7 +98,7 @@ export class LogShipper implements RecordSink {
       if (failure !== undefined) {
         this.#failures += 1;
         // Said once for each outage, or the report would itself fill the queue.
-        if (this.#failures === 1) this.#report("logs.unavailable", failure);
+        if (this.#failures === 1) this.#tellUnavailable(failure);
         return false;
       }
       this.#acknowledge(batch);
@@ -120,7 +120,7 @@ export class LogShipper implements RecordSink {
         answer = await destination.put(batch, signal);
       }
       if (answer.kind === "accepted") {
-        if (answer.rejected > 0) this.#report("logs.rejected", { records: answer.rejected });
+        if (answer.rejected > 0) this.#tellRejected(answer.rejected);
         return undefined;
       }
       return answer.kind === "missing"
@@ -134,6 +134,7 @@ export class LogShipper implements RecordSink {
 
   /** Records that came or were dropped while the batch was under way must not be counted twice. */
   #acknowledge(batch: readonly LogEvent[]): void {
+    const destination = this.#options.destination.name;
     const accepted = new Set(batch);
     const rest = this.#queue.filter((event) => !accepted.has(event));
     const arrivedAfterAll = batch.length - (this.#queue.length - rest.length);
@@ -144,12 +145,12 @@ export class LogShipper implements RecordSink {
     if (this.#failures > 0) {
       const failures = this.#failures;
       this.#failures = 0;
-      this.#report("logs.recovered", { failures });
+      this.#logger?.log("logs.recovered", { destination, failures });
     }
     if (this.#droppedUnreported > 0) {
       const records = this.#droppedUnreported;
       this.#droppedUnreported = 0;
-      this.#report("logs.dropped", { records });
+      this.#logger?.log("logs.dropped", { destination, records });
     }
   }
 
@@ -164,11 +165,13 @@ export class LogShipper implements RecordSink {
     this.#droppedTotal += count;
   }
 
-  #report(
-    event: "logs.unavailable" | "logs.recovered" | "logs.dropped" | "logs.rejected",
-    fields: object,
-  ): void {
-    const { kind: _, ...rest } = fields as { kind?: unknown };
-    this.#logger?.log(event, { destination: this.#options.destination.name, ...rest });
+  #tellUnavailable({ code, message }: { readonly code: string; readonly message: string }): void {
+    const destination = this.#options.destination.name;
+    this.#logger?.log("logs.unavailable", { destination, code, message });
+  }
+
+  #tellRejected(records: number): void {
+    const destination = this.#options.destination.name;
+    this.#logger?.log("logs.rejected", { destination, records });
   }
 }

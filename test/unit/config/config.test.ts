@@ -83,12 +83,14 @@ describe("layers", () => {
     expect(settings).to.deep.equal({
       "bandwidth-limit": 0,
       "file-events": "failures",
+      "file-events-percent": 100,
       "log-level": "warn",
       "refresh-interval": 3_600_000,
     });
     expect(HOST_SETTING_NAMES.map((name) => origins[name].layer)).to.deep.equal([
       "default",
       "host",
+      "default",
       "fleet",
       "canary",
     ]);

@@ -112,7 +112,8 @@ function begin(options: { queueBytesMax?: number; random?: number } = {}) {
   const shipper = new LogShipper({ destination, clock, random: () => random, queueBytesMax });
   const lines: string[] = [];
   const told = { write: (line: string) => lines.push(JSON.parse(line).event) };
-  const logger = makeLogger({ clock, base: {}, state: [told], files: [] });
+  const base = { fleet: "web", host: "h", version: "1" };
+  const logger = makeLogger({ clock, random: () => 0, base, local: [], state: [told], files: [] });
   shipper.setLogger(logger);
   const stop = new AbortController();
   return {
@@ -220,45 +221,6 @@ describe("LogShipper", () => {
     expect(destination.taken).to.deep.equal(["a", "b"]);
     stop.abort();
     await run;
-  });
-});
-
-describe("makeLogger", () => {
-  function make() {
-    const clock = new ManualClock();
-    const sinks = { state: [] as string[], files: [] as string[] };
-    const sink = (to: string[]) => ({ write: (line: string) => to.push(JSON.parse(line).event) });
-    const logger = makeLogger({
-      clock,
-      base: { host: "h" },
-      state: [sink(sinks.state)],
-      files: [sink(sinks.files)],
-    });
-    return { logger, ...sinks };
-  }
-
-  it("sends records of files and of states their own ways", () => {
-    const { logger, state, files } = make();
-    logger.log("file.removed");
-    logger.log("agent.started");
-    expect([state, files]).to.deep.equal([["agent.started"], ["file.removed"]]);
-  });
-
-  it("leaves out what is below the level, but never the metrics", () => {
-    const { logger, state } = make();
-    logger.log("sweep.started");
-    logger.setLevel("error");
-    logger.log("agent.started");
-    logger.log("sweep.completed");
-    logger.log("sweep.failed");
-    expect(state).to.deep.equal(["sweep.completed", "sweep.failed"]);
-  });
-
-  it("with file-events at failures, tells of files that need somebody", () => {
-    const { logger, files } = make();
-    logger.setFileEvents("failures");
-    for (const name of ["file.removed", "file.failed", "file.kept"] as const) logger.log(name);
-    expect(files).to.deep.equal(["file.failed", "file.kept"]);
   });
 });
 
