@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { endAtLast } from "./leftover-children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -46,8 +47,8 @@ export interface TestHost extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Starts `s3-offload-agent run`. */
   start(options?: RunOptions): RunningAgent;
-  /** Writes a file into the watched directory. */
-  write(name: string, content: string | Buffer): Promise<string>;
+  /** Writes a file into the watched directory; without a content, one that nothing tells of. */
+  write(name: string, content?: string | Buffer): Promise<string>;
 }
 
 export interface RunOptions {
@@ -105,7 +106,7 @@ export async function makeHost(
     run: (args, options) => endOf(begin([...args, "--config", bootstrap], options)),
     start: (options) =>
       watchAgent(begin(["run", "--config", bootstrap], options), { isHurried: true }),
-    async write(name, content) {
+    async write(name, content = CONTENT_MARK) {
       const path = join(watched, name);
       await writeFile(path, content);
       return path;
