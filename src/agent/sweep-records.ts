@@ -1,10 +1,12 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { timeText } from "../lib/time-text.ts";
-import { emfFields, type Metrics } from "../logs/emf.ts";
+import { percentile } from "../lib/sample.ts";
+import { secondsSince, timeText } from "../lib/time-text.ts";
+import { routeMetrics } from "../logs/emf.ts";
 import type { FieldsOf } from "../logs/events.ts";
 import type { Logger } from "../logs/logger.ts";
 import { type Entry, pathText } from "../sweep/entry.ts";
+import type { FreeSpace } from "../sweep/filesystem.ts";
 import type { Outcome } from "../sweep/outcome.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
@@ -133,34 +135,44 @@ export function sweepFields(
     readonly fleet: string;
     readonly route: string;
     readonly config: Config;
-    readonly logEventsDropped: number;
-    /** Undefined: not known. */
-    readonly freeBytes: number | undefined;
+    /** Of the watched directory's filesystem. Undefined: not known. */
+    readonly free: FreeSpace | undefined;
     /** Wall-clock milliseconds. */
     readonly now: number;
   },
 ): FieldsOf<"sweep.completed"> {
-  const metrics: Metrics = {
-    FilesRemoved: [report.filesRemoved, "Count"],
-    BytesRemoved: [report.bytesRemoved, "Bytes"],
-    FilesFailed: [report.filesFailed, "Count"],
-    FilesWaiting: [report.filesWaiting, "Count"],
-    FilesKept: [report.filesKept, "Count"],
-    FilesDeferred: [report.filesDeferred, "Count"],
-    FilesQuarantined: [report.filesQuarantined, "Count"],
-    FilesUndeletable: [report.filesUndeletable, "Count"],
-    FilesUnsettled: [report.filesUnsettled, "Count"],
-    BacklogFiles: [report.backlogFiles, "Count"],
-    BacklogBytes: [report.backlogBytes, "Bytes"],
-    OldestSettledAgeSeconds: [report.oldestSettledAgeSeconds, "Seconds"],
-    SweepDurationMs: [report.durationMs, "Milliseconds"],
-    ConfigAgeSeconds: [Math.round((about.now - about.config.readAt) / 1_000), "Seconds"],
-    LogEventsDropped: [about.logEventsDropped, "Count"],
-    ...(about.freeBytes === undefined ? {} : { FreeBytes: [about.freeBytes, "Bytes"] as const }),
+  const { fleet, route, config, free, now } = about;
+  const metrics = {
+    both: {
+      FilesRemoved: report.filesRemoved,
+      BytesRemoved: report.bytesRemoved,
+      FilesFailed: report.filesFailed,
+      FilesQuarantined: report.filesQuarantined,
+      FilesOpenedLate: report.filesOpenedLate,
+      SweepDurationMs: report.durationMs,
+      UploadLatencyMs: report.uploadLatencyMs,
+    },
+    // The heartbeat says of the fleet what these say of the route: none counts twice.
+    route: {
+      FilesWaiting: report.filesWaiting,
+      FilesKept: report.filesKept,
+      FilesDeferred: report.filesDeferred,
+      FilesInQuarantine: report.filesInQuarantine,
+      FilesUndeletable: report.filesUndeletable,
+      FilesUnsettled: report.filesUnsettled,
+      BacklogFiles: report.backlogFiles,
+      BacklogBytes: report.backlogBytes,
+      OldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
+      ConfigAgeSeconds: secondsSince(config.readAt, now),
+      FreeBytes: free?.bytes,
+      FreePercent: free?.percent,
+    },
   };
   return {
     ...summaryFields(report, about),
-    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
+    freeBytes: free?.bytes,
+    freePercent: free?.percent,
+    ...routeMetrics({ fleet, route }, metrics, now),
   };
 }
 
@@ -169,6 +181,7 @@ export function summaryFields(
   report: SweepReport,
   { route, config }: { readonly route: string; readonly config: Config },
 ): FieldsOf<"sweep.completed"> {
+  const latency = report.uploadLatencyMs.toSorted((one, other) => one - other);
   return {
     route,
     startedAt: timeText(report.startedAt),
@@ -181,10 +194,14 @@ export function summaryFields(
     filesIgnored: report.filesIgnored,
     filesDeferred: report.filesDeferred,
     filesQuarantined: report.filesQuarantined,
+    filesInQuarantine: report.filesInQuarantine,
     filesUndeletable: report.filesUndeletable,
     filesUnsettled: report.filesUnsettled,
+    filesOpenedLate: report.filesOpenedLate,
     filesWeak: report.filesWeak,
     directoriesUnreadable: report.directoriesUnreadable,
+    uploadLatencyP50Ms: percentile(latency, 50),
+    uploadLatencyP99Ms: percentile(latency, 99),
     isInterrupted: report.isInterrupted,
     stoppedEarly: report.stoppedEarly,
     backlogFiles: report.backlogFiles,

@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { emfData } from "../support/emf-values.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
+import { hostIdsByBeat } from "../support/host-ids.ts";
 import { startProxy } from "../support/proxy.ts";
 
 const EVERY_SECOND = { schedule: "rate(1 second)", "refresh-interval": "1s" };
@@ -42,6 +44,36 @@ describe("the daemon", () => {
     expect(states.at(-1)).to.include({ event: "agent.stopped" });
     // Standard output and CloudWatch Logs say the same.
     expect(recordsOf(stdout)).to.have.deep.members([...files, ...states]);
+  });
+
+  it("tells by its heartbeat that it works: what it has swept, and by which configuration", async function () {
+    // The next heartbeat of any host may be as far as the gap between two slots.
+    this.timeout(120_000);
+    await using host = await makeHost(aws, { ...EVERY_SECOND, "expected-hosts": "3" });
+    const [id = ""] = hostIdsByBeat("host", Date.now() + 10_000);
+    await using agent = host.start({ env: { S3_OFFLOAD_HOST_ID: id } });
+    await agent.next(is("sweep.completed"));
+    const heartbeat = await agent.next(is("agent.heartbeat"));
+    expect(heartbeat).to.include({
+      host: id,
+      isLate: false,
+      Heartbeats: 1,
+      ExpectedHosts: 3,
+      HostsLate: 0,
+      HostsBehind: 0,
+      HostsRefusing: 0,
+      HostsCutOff: 0,
+      HostsLosingCredentials: 0,
+      SweepsFailed: 0,
+      BacklogFiles: 0,
+      OldestSettledAgeSeconds: 0,
+    });
+    const swept = agent.records.filter(is("sweep.completed")).length;
+    expect(heartbeat["SweepsCompleted"]).to.be.within(1, swept);
+    expect(heartbeat["FreePercent"]).to.be.within(0, 100);
+    expect(heartbeat["LogEventsWaiting"]).to.be.a("number");
+    const dimensions = emfData(heartbeat).map((datum) => Object.keys(datum.dimensions));
+    expect(new Set(dimensions.flat())).to.deep.equal(new Set(["Fleet"]));
   });
 
   it("follows a prefix that is changed in the Parameter Store", async () => {
