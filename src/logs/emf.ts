@@ -40,3 +40,25 @@ export function emfFields(
     },
   };
 }
+
+/** The members that make a record carry counts of the whole fleet. @param timestamp wall-clock ms */
+export function fleetMetrics(
+  fleet: string,
+  metrics: Readonly<Record<string, number>>,
+  timestamp: number,
+): Record<string, unknown> {
+  return {
+    Fleet: fleet,
+    ...metrics,
+    _aws: {
+      Timestamp: timestamp,
+      CloudWatchMetrics: [
+        {
+          Namespace: METRIC_NAMESPACE,
+          Dimensions: [["Fleet"]],
+          Metrics: Object.keys(metrics).map((Name) => ({ Name, Unit: "Count" })),
+        },
+      ],
+    },
+  };
+}

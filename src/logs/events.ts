@@ -129,13 +129,16 @@ export const EVENTS = {
   "file.planned": { level: "info", doc: "Dry run: what a sweep would do with the file." },
   "logs.unavailable": {
     level: "warn",
-    doc: "CloudWatch Logs does not take the records; they are held in memory.",
+    doc: "CloudWatch Logs does not take the records; they wait in the spool.",
   },
   "logs.recovered": { level: "info", doc: "CloudWatch Logs takes the records again." },
-  "logs.dropped": { level: "warn", doc: "Records were lost because memory for them is bounded." },
+  "logs.dropped": {
+    level: "warn",
+    doc: "So many records never reached `destination`; `reason`: `full` (the spool's limit; the oldest go first), `old` (older than 14 days), `damaged` (on disk), `memory` (its limit, where the disk takes no records; for `stdout`, where nobody reads it).",
+  },
   "logs.rejected": {
     level: "warn",
-    doc: "CloudWatch Logs took a batch but not all of its records.",
+    doc: "CloudWatch Logs did not take so many records: too old or too new for it, or not as they should be.",
   },
 } as const satisfies Readonly<Record<string, { readonly level: Level; readonly doc: string }>>;
 

@@ -36,7 +36,12 @@ const FILE_SUCCESSES: ReadonlySet<EventName> = new Set([
 ]);
 
 /** The records that carry metrics: alarms rest on them, so no setting turns them off. */
-const METRICS: ReadonlySet<EventName> = new Set(["sweep.completed", "agent.heartbeat"]);
+const METRICS: ReadonlySet<EventName> = new Set([
+  "sweep.completed",
+  "agent.heartbeat",
+  "logs.dropped",
+  "logs.rejected",
+]);
 
 /** Makes the logger: pino builds the records, the sinks carry them off. */
 export function makeLogger(options: LoggerOptions): Logger {

@@ -32,12 +32,14 @@ export const WRONG_ROUTES: readonly WrongWhole[] = [
     names: "host/routes/Raw/directory",
     says: ROUTE_NAME,
   },
-  ...["bandwidth-limit", "file-events", "log-level", "refresh-interval"].map((leaf) => ({
-    about: `${leaf} in a route`,
-    written: { fleet: { "routes/raw/directory": "/data/raw", [`routes/raw/${leaf}`]: "x" } },
-    names: `fleet/routes/raw/${leaf}`,
-    says: `is of the whole host: set ${leaf} without routes/raw/`,
-  })),
+  ...["bandwidth-limit", "file-events", "log-level", "log-spool-limit", "refresh-interval"].map(
+    (leaf) => ({
+      about: `${leaf} in a route`,
+      written: { fleet: { "routes/raw/directory": "/data/raw", [`routes/raw/${leaf}`]: "x" } },
+      names: `fleet/routes/raw/${leaf}`,
+      says: `is of the whole host: set ${leaf} without routes/raw/`,
+    }),
+  ),
   {
     about: "two routes of one directory",
     written: { fleet: { "routes/a/directory": "/data/x", "routes/b/directory": "/data/x" } },

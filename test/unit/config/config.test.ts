@@ -84,12 +84,14 @@ describe("layers", () => {
       "bandwidth-limit": 0,
       "file-events": "failures",
       "log-level": "warn",
+      "log-spool-limit": 134_217_728,
       "refresh-interval": 3_600_000,
     });
     expect(HOST_SETTING_NAMES.map((name) => origins[name].layer)).to.deep.equal([
       "default",
       "host",
       "fleet",
+      "default",
       "canary",
     ]);
     expect(LAYERS).to.deep.equal(["default", "fleet", "canary", "host"]);

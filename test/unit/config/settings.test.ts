@@ -64,6 +64,7 @@ describe("each setting", () => {
         "bandwidth-limit": 0,
         "file-events": "all",
         "log-level": "info",
+        "log-spool-limit": 134_217_728,
         "refresh-interval": 600_000,
       },
     });

@@ -57,7 +57,7 @@ describe("a record", () => {
       for (const name of NAMES) logger.log(name);
       const wanted = NAMES.filter(
         (name) =>
-          ["sweep.completed", "agent.heartbeat"].includes(name) ||
+          ["sweep.completed", "agent.heartbeat", "logs.dropped", "logs.rejected"].includes(name) ||
           LEVELS.indexOf(EVENTS[name].level) >= LEVELS.indexOf(least),
       );
       expect(new Set([...eventsOf(state), ...eventsOf(files)])).to.deep.equal(new Set(wanted));
