@@ -12,7 +12,9 @@ import { settleHost, startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, host } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  const output = makeStreamSink(context.stdout);
+  const { agent, host } = await startAgent(options, context, [output]);
+  output.onFlowing = (records) => agent.tellUnread(records);
   // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
   let isWished = false;
   let refresh = () => {

@@ -75,8 +75,10 @@ export async function sweep(
     if (failure !== undefined) throw failure;
     return Math.max(ExitCode.done, ...reports.map(exitCodeOf)) as ExitCode;
   } finally {
-    const left = await agent.stop();
-    if (left > 0) warn(context, `${left} log records could not be sent to CloudWatch Logs`);
+    const { kept, lost } = await agent.stop();
+    const what = "log records could not be sent to CloudWatch Logs";
+    if (kept > 0) warn(context, `${kept} ${what}: they wait on disk for the next sweep`);
+    if (lost > 0) warn(context, `${lost} ${what}`);
   }
 }
 

@@ -30,6 +30,8 @@ export interface HostSettings {
   /** 0 to 100. */
   readonly "file-events-percent": number;
   readonly "log-level": "debug" | "info" | "warn" | "error";
+  /** Bytes on disk of the log records that wait; 0: none, they wait in memory only. */
+  readonly "log-spool-limit": number;
   /** Milliseconds. */
   readonly "refresh-interval": number;
 }
@@ -201,6 +203,15 @@ export const settingsSchema = {
     scope: "host",
     format: ["debug", "info", "warn", "error"],
     default: "info",
+  },
+  "log-spool-limit": {
+    doc: "How many bytes on disk the log records may take that wait for CloudWatch Logs, such as `1GiB`; beyond it the oldest are dropped and counted. `none`: they wait in memory only, 8 MiB for each log group.",
+    scope: "host",
+    format: "size",
+    default: "128MiB",
+    takesNone: true,
+    min: 2 ** 20,
+    max: 16 * 2 ** 30,
   },
   "refresh-interval": {
     doc: "How often the parameters are asked for changes.",

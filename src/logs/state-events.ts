@@ -298,8 +298,8 @@ export const STATE_EVENTS = {
   "state.set-aside": {
     level: "warn",
     doc: "A file of the state directory could not be read; it was set aside and begun anew.",
-    required: ["file", "reason", "setAsideAs"],
-    optional: [],
+    required: ["file", "reason"],
+    optional: ["setAsideAs"],
   },
   "state.unwritable": {
     level: "error",
@@ -309,7 +309,7 @@ export const STATE_EVENTS = {
   },
   "logs.unavailable": {
     level: "warn",
-    doc: "CloudWatch Logs does not take the records; they are held in memory.",
+    doc: "CloudWatch Logs does not take the records; they wait in the spool.",
     required: ["destination", "code", "message"],
     optional: [],
   },
@@ -321,14 +321,14 @@ export const STATE_EVENTS = {
   },
   "logs.dropped": {
     level: "warn",
-    doc: "Records were lost because memory for them is bounded.",
-    required: ["destination", "records"],
-    optional: ["reason"],
+    doc: "So many records never reached `destination`; `reason`: `full` (the spool's limit; the oldest go first), `old` (older than 14 days), `damaged` (on disk), `memory` (its limit, where the disk takes no records; for `stdout`, where nobody reads it).",
+    required: ["destination", "records", "reason"],
+    optional: [],
     metrics: LOSS_METRICS,
   },
   "logs.rejected": {
     level: "warn",
-    doc: "CloudWatch Logs took a batch but not all of its records.",
+    doc: "CloudWatch Logs did not take so many records: too old or too new for it, or not as they should be.",
     required: ["destination", "records"],
     optional: [],
     metrics: LOSS_METRICS,

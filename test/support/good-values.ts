@@ -128,6 +128,12 @@ export const GOOD_VALUES: {
     ["warn", "warn"],
     ["error", "error"],
   ],
+  "log-spool-limit": [
+    ["1MiB", 1_048_576],
+    ["128MiB", 134_217_728],
+    ["16GiB", 17_179_869_184],
+    ["none", 0],
+  ],
   "refresh-interval": [
     ["1s", 1_000],
     ["24h", DAY_MS],

@@ -40,7 +40,7 @@ function laneOf(changes: Partial<LaneReport> = {}): LaneReport {
 }
 
 /** A host that is well. @param changes what is not */
-function heartbeatOf(changes: Partial<HeartbeatSource> = {}): object {
+function heartbeatOf(changes: Partial<HeartbeatSource> = {}): Readonly<Record<string, unknown>> {
   const record = heartbeatFields({
     fleet: "web",
     host: "web-1",
@@ -202,11 +202,12 @@ describe("sums over a fleet", () => {
   it("are what happened: every record counts, and nothing counts in two of them", () => {
     fc.assert(
       fc.property(anyFleet, (hosts) => {
-        const records: object[] = [];
+        const records: Readonly<Record<string, unknown>>[] = [];
         for (const routes of hosts) {
           for (const [index, reports] of routes.entries()) {
             const about = { fleet: "web", route: `r${index}`, config: CONFIG, free: undefined };
-            for (const report of reports) records.push(sweepFields(report, { ...about, now: NOW }));
+            for (const report of reports)
+              records.push({ ...sweepFields(report, { ...about, now: NOW }) });
           }
           const lanes = routes.map((reports) => {
             const last = reports.at(-1);

@@ -136,6 +136,9 @@ function expectWithinDeclared(settings: Settings): void {
   if (settings["bandwidth-limit"] !== 0) {
     between(settings["bandwidth-limit"], 1_024, Number.MAX_SAFE_INTEGER);
   }
+  if (settings["log-spool-limit"] !== 0) {
+    between(settings["log-spool-limit"], 2 ** 20, 2 ** 34);
+  }
   between(settings.include.length, 1, 100);
   between(settings.exclude.length, 0, 100);
   expect([...settings.include, ...settings.exclude]).not.to.include("");

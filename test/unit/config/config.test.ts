@@ -85,6 +85,7 @@ describe("layers", () => {
       "file-events": "failures",
       "file-events-percent": 100,
       "log-level": "warn",
+      "log-spool-limit": 134_217_728,
       "refresh-interval": 3_600_000,
     });
     expect(HOST_SETTING_NAMES.map((name) => origins[name].layer)).to.deep.equal([
@@ -92,6 +93,7 @@ describe("layers", () => {
       "host",
       "default",
       "fleet",
+      "default",
       "canary",
     ]);
     expect(LAYERS).to.deep.equal(["default", "fleet", "canary", "host"]);
