@@ -20,7 +20,6 @@ import { CONTENT_MARK, SECRET_MARK } from "./marks.ts";
 const NOT_IN_SUITES: Readonly<Record<string, string>> = {
   "host.cloned": "needs two machines; test/unit/host tests when it is told",
   "host.unsure": "needs a metadata service that was never there; test/unit/host",
-  "host.unsaved": "needs a disk that takes everything else; test/unit/host",
   "upload.unwritable": "test/unit/sweep/upload-states tests when it is told",
   "upload.not-aborted": "test/unit/sweep/upload-states tests when it is told",
 };
