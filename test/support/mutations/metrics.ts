@@ -98,8 +98,8 @@ export const METRICS_MUTATIONS: readonly Mutation[] = [
     file: "agent/sweep-records.ts",
     edits: [
       [
-        "      UploadLatencyMs: latency,\n",
-        "      UploadLatencyMs: latency,\n      BacklogFiles: report.backlogFiles,\n",
+        "      UploadLatencyMs: report.uploadLatencyMs,\n",
+        "      UploadLatencyMs: report.uploadLatencyMs,\n      BacklogFiles: report.backlogFiles,\n",
       ],
       ["    route: {\n      FilesWaiting: report.filesWaiting,\n", "    route: {\n"],
     ],

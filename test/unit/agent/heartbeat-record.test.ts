@@ -206,7 +206,8 @@ describe("sums over a fleet", () => {
         for (const routes of hosts) {
           for (const [index, reports] of routes.entries()) {
             const about = { fleet: "web", route: `r${index}`, config: CONFIG, free: undefined };
-            for (const report of reports) records.push(sweepFields(report, { ...about, now: NOW }));
+            for (const report of reports)
+              records.push({ ...sweepFields(report, { ...about, now: NOW }) });
           }
           const lanes = routes.map((reports) => {
             const last = reports.at(-1);
