@@ -6,6 +6,9 @@ import { segmentHeader, segmentLines } from "./segment.ts";
 /** A larger file is none of ours: segments have a mebibyte, and one more record. */
 export const SEGMENT_FILE_BYTES_MAX = 8 * 2 ** 20;
 
+/** What a disk that fails cannot give is lost in pieces of this. */
+const SECTOR_BYTES = 4_096;
+
 /** Without a descriptor or memory to spare nothing can be said of what is on the disk. */
 const NOT_NOW = ["EMFILE", "ENFILE", "ENOMEM"] as const;
 
@@ -126,13 +129,23 @@ export class SegmentFile {
   }
 }
 
+/** What stands there, up to the end of the file. Of a bad sector only its own bytes are missing. */
 async function readFrom(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
+  let pieceBytes = length;
   let read = 0;
   while (read < length) {
-    const { bytesRead } = await file.read(buffer, read, length - read, offset + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
+    try {
+      const piece = Math.min(pieceBytes, length - read);
+      const { bytesRead } = await file.read(buffer, read, piece, offset + read);
+      if (bytesRead === 0) break;
+      read += bytesRead;
+    } catch (error) {
+      if (!isErrno(error, "EIO")) throw error;
+      // Once more, in pieces; one that fails again stays zero.
+      if (pieceBytes === SECTOR_BYTES) read = Math.min(length, read + SECTOR_BYTES);
+      pieceBytes = SECTOR_BYTES;
+    }
   }
   return buffer.subarray(0, read);
 }

@@ -143,7 +143,9 @@ export async function makeFaultHost(options: {
   function start(plan?: HostPlan, through: readonly string[] = []): RunningSweep {
     const { powerLoss: names, ...others } = plan ?? {};
     const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
-    const full: FaultPlan = { under: [watched, state], ...others, ...powerLoss };
+    // Log records are written beside the sweep: faults there have cases of their own.
+    const except = [join(state, "spool")];
+    const full: FaultPlan = { under: [watched, state], except, ...others, ...powerLoss };
     const hook = plan === undefined ? [] : HOOK_ARGUMENTS;
     const args = [...hook, program, "sweep", "--json", "--config", bootstrap];
     const [command, ...rest] = [...through, process.execPath, ...args] as [string, ...string[]];
