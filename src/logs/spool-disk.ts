@@ -75,7 +75,7 @@ export class SpoolDisk {
    * | a segment without a record | deleted |
    * | a torn last line | counted as a damaged record when its turn comes |
    * | a segment of a newer version | set aside |
-   * | a segment that is missing between others | its records count as damaged |
+   * | a segment that is missing | its records count as damaged, those of the last one as far as the cursor knows of them |
    * | no cursor, or a damaged one | all that is there is sent again: at most what one segment has too much |
    * | a cursor behind all segments (a power cut took the last lines) | numbers go on from there |
    * | anything else | left alone |
@@ -94,7 +94,7 @@ export class SpoolDisk {
       setAside: aside,
       segments,
       cursor: cursor?.number ?? segments[0]?.first ?? 0,
-      next: Math.max(takenTo, cursor?.number ?? 0),
+      next: Math.max(takenTo, cursor?.number ?? 0, cursor?.next ?? 0),
     });
     for (const [nth, reason] of LOSS_REASONS.entries()) {
       losses.recall(reason, cursor?.untold[nth] ?? 0);
@@ -269,7 +269,7 @@ export class SpoolDisk {
 
   /** A disk that does not take it makes a crash repeat more; the next batch tries again. */
   async #saveCursor(isSynced: boolean): Promise<void> {
-    const cursor = { number: this.#cursor, untold: this.#losses.untold };
+    const cursor = { number: this.#cursor, next: this.#next, untold: this.#losses.untold };
     await this.#cursorFile.write(cursor, { isSynced }).catch(() => undefined);
   }
 

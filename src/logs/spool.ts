@@ -160,7 +160,7 @@ export class Spool {
     await this.#options.space.inTurn(() => this.#write());
   }
 
-  /** Leaves on disk what waits; what comes later stays in memory. */
+  /** Leaves on disk what waits; what it does not take, and what comes later, ends with the process. */
   async close(): Promise<void> {
     this.#diskAgainAt = Number.NEGATIVE_INFINITY;
     await this.#options.space.inTurn(async () => {
@@ -168,6 +168,8 @@ export class Spool {
       const disk = this.#disk;
       this.#directory = undefined;
       if (disk === undefined) return;
+      // The next start tells of them.
+      this.losses.add("memory", this.#memory.length);
       await disk.close();
       this.#options.space.remove(disk);
       if (disk.waiting === 0) this.#disk = undefined;

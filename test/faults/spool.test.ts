@@ -62,6 +62,7 @@ interface Heard {
   readonly batches: readonly (readonly string[])[];
   /** Those that the disk had. */
   readonly written: ReadonlySet<string>;
+  readonly synced: ReadonlySet<string>;
   readonly counted: number;
   readonly refusals: number;
   readonly end: number | undefined;
@@ -84,8 +85,9 @@ async function runCase(fault: Fault): Promise<string[]> {
 
   const isAccepted = new Set(after.accepted);
   // A power cut may take what was not synced; nothing else may take what was once on disk.
-  const lost = after.written.difference(isAccepted).size;
-  if (powerLoss === undefined && lost > after.counted) {
+  const kept = powerLoss === undefined ? after.written : after.synced;
+  const lost = kept.difference(isAccepted).size;
+  if (lost > after.counted) {
     problems.push(`${lost} records are gone, ${after.counted} of them counted`);
   }
   // Without a fault of the disk's own, nothing is lost at all.
@@ -155,16 +157,19 @@ async function makePlace() {
       const text = await readFile(world, "utf8").catch(() => "");
       const lines = text.split("\n").map((line) => line.split(" "));
       const of = (word: string) => lines.filter(([first]) => first === word);
+      const below = (word: string) =>
+        new Set(
+          of(word).flatMap(([, pid, count]) =>
+            Array.from({ length: Number(count) }, (_, nth) => `${pid}.${nth}`),
+          ),
+        );
       const batches = of("batch").map(([, ...records]) => records);
       const end = of("end").at(-1)?.[1];
       return {
         accepted: batches.flat(),
         batches,
-        written: new Set(
-          of("written").flatMap(([, pid, count]) =>
-            Array.from({ length: Number(count) }, (_, nth) => `${pid}.${nth}`),
-          ),
-        ),
+        written: below("written"),
+        synced: below("synced"),
         counted: of("counted").reduce((sum, [, count]) => sum + Number(count), 0),
         refusals: of("refused").length,
         end: end === undefined ? undefined : Number(end),

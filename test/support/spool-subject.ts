@@ -1,7 +1,7 @@
 /**
  * A process with a spool, for faults at each of its steps: appends records, sends them, and ends. It
  * tells the world outside what has happened, each line with one write, so that a kill takes none of
- * it back: `written N` when the disk has all records below N, `batch A B C` when the service takes
+ * it back: `written N` when the disk has all records below N, `synced N` when a power cut leaves them, `batch A B C` when the service takes
  * them, `counted N` when so many were told as lost.
  *
  * Arguments: the spool's directory, the file that it tells, how many records it appends, and `down`
@@ -52,7 +52,10 @@ for (let nth = 0; nth < total; nth += 1) {
   await spool.written();
   if (spool.onlyInMemory === 0) tell(`written ${process.pid} ${nth + 1}`);
   if (nth % 2 === 1) await shipper.flush(never);
-  else await spool.sync();
+  else {
+    await spool.sync();
+    if (spool.onlyInMemory === 0) tell(`synced ${process.pid} ${nth + 1}`);
+  }
 }
 await shipper.flush(never);
 await spool.close();

@@ -277,11 +277,11 @@ describe("a spool that finds leftovers", () => {
       }
       const path = join(place.directory, "cursor");
       const text = await readFile(path, "latin1");
-      const broken = "0".repeat(127);
+      const broken = "0".repeat(255);
       if (damage === "gone") await rm(path);
       if (damage === "empty") await writeFile(path, "");
-      if (damage === "first slot") await writeFile(path, broken + text.slice(127));
-      if (damage === "second slot") await writeFile(path, `${text.slice(0, 128)}${broken}\n`);
+      if (damage === "first slot") await writeFile(path, broken + text.slice(255));
+      if (damage === "second slot") await writeFile(path, `${text.slice(0, 256)}${broken}\n`);
       if (damage === "both slots") await writeFile(path, `${broken}\n${broken}\n`);
       const { flush, spool } = await place.start();
       expect(await flush(), damage).to.equal(0);
