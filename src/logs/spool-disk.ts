@@ -99,6 +99,8 @@ export class SpoolDisk {
     for (const [nth, reason] of LOSS_REASONS.entries()) {
       losses.recall(reason, cursor?.untold[nth] ?? 0);
     }
+    // While there is room for it.
+    await spool.#saveCursor(false);
     await spool.#deleteAcknowledged();
     return spool;
   }
