@@ -160,7 +160,8 @@ export function endOf(content: Buffer, first: number): number {
   let isHeader = true;
   for (const { record } of segmentLines(content)) {
     if (isHeader) isHeader = false;
-    else if (record === undefined) damaged += 1;
+    // More records than bytes: a line of another file.
+    else if (record === undefined || record.number >= first + content.length) damaged += 1;
     else {
       end = Math.max(end, record.number + 1);
       damaged = 0;

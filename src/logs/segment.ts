@@ -21,6 +21,14 @@ const LINE_END = 0x0a;
 /** A number and a time are never longer than this. */
 const PREFIX_BYTES_MAX = 64;
 
+/** What a line, and the first one of a segment, have more than a batch counts for a record, at most. */
+const LINE_BYTES_MORE = 64;
+
+/** What records take in a segment, at most. */
+export function bytesOnDisk(events: readonly LogEvent[]): number {
+  return events.reduce((sum, { bytes }) => sum + bytes + LINE_BYTES_MORE, 0);
+}
+
 /** The name of the segment that begins with this record. */
 export function segmentName(first: number): string {
   return `${String(first).padStart(NUMBER_DIGITS, "0")}.log`;

@@ -1,11 +1,13 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "../lib/errors.ts";
 import { setAside } from "../lib/record-log.ts";
 import { makeDirectory } from "../lib/state-file.ts";
 import { BatchRoom, type LogEvent } from "./batch.ts";
 import { CursorFile } from "./cursor.ts";
 import { LOSS_REASONS, type Losses } from "./losses.ts";
 import {
+  bytesOnDisk,
   firstOf,
   recordLine,
   SEGMENT_VERSION,
@@ -139,8 +141,8 @@ export class SpoolDisk {
    * @throws system errors; none of the records is then there
    */
   async write(events: readonly LogEvent[], segmentBytesMax: number): Promise<void> {
+    const current = await this.#writable(bytesOnDisk(events), segmentBytesMax);
     const lines = events.map((event, nth) => recordLine(this.#next + nth, event)).join("");
-    const current = await this.#writable(Buffer.byteLength(lines), segmentBytesMax);
     await current.write(lines, events.length);
     this.#next += events.length;
   }
@@ -154,10 +156,22 @@ export class SpoolDisk {
       await current.seal();
     }
     await makeDirectory(this.directory);
-    const made = await SegmentFile.make(join(this.directory, segmentName(this.#next)), this.#next);
+    const made = await this.#make();
     this.#segments.push(made);
     this.#current = made;
     return made;
+  }
+
+  async #make(): Promise<SegmentFile> {
+    for (;;) {
+      try {
+        return await SegmentFile.make(join(this.directory, segmentName(this.#next)), this.#next);
+      } catch (error) {
+        if (!isErrno(error, "EEXIST")) throw error;
+        // Somebody else's, and not to be touched: a number that nobody has counts as a damaged record.
+        this.#next += 1;
+      }
+    }
   }
 
   /**
@@ -301,12 +315,8 @@ async function findSegments(directory: string) {
     if (first === undefined) continue;
     const path = join(directory, name);
     const stats = await lstat(path);
-    if (stats.isFile() && stats.size <= SEGMENT_FILE_BYTES_MAX) {
-      found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
-    } else {
-      // Not ours; but no segment of ours can have that name.
-      takenTo = Math.max(takenTo, first + 1);
-    }
+    if (!stats.isFile() || stats.size > SEGMENT_FILE_BYTES_MAX) continue;
+    found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
   }
   const segments: SegmentFile[] = [];
   for (const [nth, segment] of found.entries()) {

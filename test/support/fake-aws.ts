@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { messageOf } from "../../src/lib/errors.ts";
+import { takeBatch } from "./strict-stream.ts";
 
 /**
  * An SSM and a CloudWatch Logs that answer in well under a millisecond, for tests that start the
@@ -32,11 +34,6 @@ const PAGE_PARAMETERS_MAX = 10;
 
 /** GetParameters: most names. Source: SSM API reference, Names. */
 const NAMES_MAX = 10;
-
-/** PutLogEvents: most events of a batch, and most bytes with 26 for each event. Source: its API reference. */
-const BATCH_EVENTS_MAX = 10_000;
-const BATCH_BYTES_MAX = 1_048_576;
-const EVENT_OVERHEAD_BYTES = 26;
 
 const REGION = "eu-central-1";
 
@@ -165,18 +162,23 @@ function putEvents(logs: ReadonlyMap<string, string[]>, input: Input): unknown {
   const stream = logs.get(`${input["logGroupName"]}:${input["logStreamName"]}`);
   if (stream === undefined) throw missing("stream");
   const events = input["logEvents"] as readonly { timestamp: number; message: string }[];
-  const bytes = events.reduce(
-    (sum, { message }) => sum + Buffer.byteLength(message) + EVENT_OVERHEAD_BYTES,
-    0,
-  );
-  const isOrdered = events.every(
-    ({ timestamp }, index) => timestamp >= (events[index - 1]?.timestamp ?? 0),
-  );
-  if (events.length > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX || !isOrdered) {
-    throw new Refusal("InvalidParameterException", "too many, too large, or not in order");
+  const { taken, tooOld, tooNew } = batchOf(events);
+  stream.push(...taken.map(({ message }) => message));
+  if (tooOld + tooNew === 0) return {};
+  return {
+    rejectedLogEventsInfo: {
+      ...(tooOld === 0 ? {} : { tooOldLogEventEndIndex: tooOld }),
+      ...(tooNew === 0 ? {} : { tooNewLogEventStartIndex: events.length - tooNew }),
+    },
+  };
+}
+
+function batchOf(events: readonly { readonly timestamp: number; readonly message: string }[]) {
+  try {
+    return takeBatch(events, Date.now());
+  } catch (error) {
+    throw new Refusal("InvalidParameterException", messageOf(error));
   }
-  stream.push(...events.map(({ message }) => message));
-  return {};
 }
 
 function missing(what: string): Refusal {
