@@ -85,10 +85,11 @@ export class SegmentFile {
 
   /**
    * Reads from an offset to the end. What cannot be read is left out: the numbers tell of it.
+   * @param bytesMax not more than this
    * @throws system errors that pass by themselves
    */
-  async read(offset: number): Promise<Buffer> {
-    const length = Math.max(0, this.bytes - offset);
+  async read(offset: number, bytesMax = Number.POSITIVE_INFINITY): Promise<Buffer> {
+    const length = Math.min(bytesMax, Math.max(0, this.bytes - offset));
     try {
       if (this.#file !== undefined) return await readFrom(this.#file, offset, length);
       await using file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);

@@ -14,6 +14,9 @@ export const SEGMENT_FORMAT = "s3-offload-agent spool";
 /** Raised only when an older agent could not read the file correctly. */
 export const SEGMENT_VERSION = 1;
 
+/** The first line is shorter. */
+export const HEADER_BYTES_MAX = 128;
+
 /** Digits of a number in a name, so that names sort as numbers do: 2^53 has no more. */
 const NUMBER_DIGITS = 16;
 const NAME = new RegExp(`^(\\d{${NUMBER_DIGITS}})\\.log$`);

@@ -9,6 +9,7 @@ import { LOSS_REASONS, type Losses } from "./losses.ts";
 import {
   bytesOnDisk,
   firstOf,
+  HEADER_BYTES_MAX,
   recordLine,
   SEGMENT_VERSION,
   segmentLines,
@@ -320,13 +321,12 @@ async function findSegments(directory: string) {
   }
   const segments: SegmentFile[] = [];
   for (const [nth, segment] of found.entries()) {
-    const content = await segment.read(0);
-    const version = versionOf(content);
+    const version = versionOf(await segment.read(0, HEADER_BYTES_MAX));
     if (version !== undefined && version > SEGMENT_VERSION) {
       aside.push(await setAside(segment.path));
       continue;
     }
-    segment.end = found[nth + 1]?.first ?? endOf(content, segment.first);
+    segment.end = found[nth + 1]?.first ?? endOf(await segment.read(0), segment.first);
     takenTo = Math.max(takenTo, segment.end);
     if (segment.end > segment.first) segments.push(segment);
     else await segment.remove().catch(() => undefined);

@@ -17,6 +17,8 @@ export interface FakeAws extends AsyncDisposable {
   readonly parameters: Map<string, string>;
   /** The messages that were put, by `group:stream`. */
   readonly logs: ReadonlyMap<string, readonly string[]>;
+  /** A test may make CloudWatch Logs fail, and work again, at any time. */
+  isLogsDown: boolean;
 }
 
 /** A refusal in the words of the services. */
@@ -59,6 +61,8 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     "Logs_20140328.PutLogEvents": (input) => putEvents(logs, input),
   };
 
+  let isLogsDown = false;
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.headers["x-amz-target"]?.toString() ?? "";
     let status = 200;
@@ -66,6 +70,9 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     try {
       const input = (await json(request)) as Input;
       const operation = operations[target];
+      if (isLogsDown && target.startsWith("Logs_")) {
+        throw new Refusal("ServiceUnavailableException", "The service is down");
+      }
       if (operation === undefined) throw new Refusal("UnknownOperationException", target);
       answer = operation(input);
     } catch (error) {
@@ -92,6 +99,12 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     endpoint,
     parameters: store,
     logs,
+    get isLogsDown() {
+      return isLogsDown;
+    },
+    set isLogsDown(isDown) {
+      isLogsDown = isDown;
+    },
     env: {
       AWS_ENDPOINT_URL_SSM: endpoint,
       AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: endpoint,
