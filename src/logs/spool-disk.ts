@@ -246,7 +246,8 @@ export class SpoolDisk {
     this.#cursor = Math.max(this.#cursor, upTo.number);
     await this.#saveCursor(false);
     await this.#deleteAcknowledged();
-    this.#offset = this.#segments[0]?.first === upTo.first ? upTo.offset : 0;
+    const [head] = this.#segments;
+    this.#offset = head !== undefined && head.first === upTo.first ? upTo.offset : 0;
   }
 
   /** The records are to be read again. */
