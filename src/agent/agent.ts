@@ -94,9 +94,11 @@ export class Agent {
     this.#shippers = [state, files];
     this.logger = makeLogger({
       clock,
+      random,
       base: { fleet, host: hostId, version: VERSION },
-      state: [...options.sinks, state],
-      files: [...options.sinks, files],
+      local: options.sinks,
+      state: [state],
+      files: [files],
     });
     for (const shipper of this.#shippers) shipper.setLogger(this.logger);
     this.workplace = new Workplace({ bootstrap, workingDirectory, clock, logger: this.logger });
@@ -110,7 +112,6 @@ export class Agent {
       store: limitUploads(makeS3Store(clients.s3), this.#uploadLimiter),
       workplace: this.workplace,
       clockOffsetMs: () => clients.clockOffsetMs(),
-      logEventsDropped: () => this.logs.dropped,
     });
   }
 
@@ -119,8 +120,8 @@ export class Agent {
       clock: this.#options.clock,
       space: this.#space,
       onRefused: (message) => this.logger.log("state.unwritable", { message }),
-      onSetAside: (path) =>
-        this.logger.log("state.set-aside", { path, reason: "a newer version wrote it" }),
+      onSetAside: (file) =>
+        this.logger.log("state.set-aside", { file, reason: "a newer version wrote it" }),
     });
   }
 
@@ -136,6 +137,11 @@ export class Agent {
   get credentials() {
     const { credentials } = this.#clients;
     return { ...credentials.describe(), failure: credentials.lastError()?.message };
+  }
+
+  /** Has credentials that end soon renewed, though nobody needs them now. Never throws. */
+  async renewCredentialsIfDue(): Promise<void> {
+    await this.#clients.credentials.renewIfDue();
   }
 
   /** Log records that wait to be sent, and that were lost because of a limit. */
@@ -223,15 +229,18 @@ export class Agent {
   /** The file that holds the last good configuration; not opened yet. */
   lastKnownGood(): LastKnownGoodFile {
     const owner = { ...this.host.paths, region: this.#options.bootstrap.region ?? "" };
-    return new LastKnownGoodFile(this.stateDirectory, owner, (path, damage) => {
-      this.logger.log("state.set-aside", { path, ...damage });
+    return new LastKnownGoodFile(this.stateDirectory, owner, (file, damage) => {
+      this.logger.log("state.set-aside", { file, ...damage });
     });
   }
 
   /** Lets a configuration decide what is of the whole host: its records and its bandwidth. */
   follow({ settings }: Config): void {
     this.logger.setLevel(settings["log-level"]);
-    this.logger.setFileEvents(settings["file-events"]);
+    this.logger.setFileEvents({
+      which: settings["file-events"],
+      percent: settings["file-events-percent"],
+    });
     this.#uploadLimiter.setRate(settings["bandwidth-limit"]);
     this.#space.setLimit(settings["log-spool-limit"]);
   }

@@ -1,9 +1,13 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { timeText } from "../lib/time-text.ts";
-import { emfFields, type Metrics } from "../logs/emf.ts";
+import { percentile } from "../lib/sample.ts";
+import { secondsSince, timeText } from "../lib/time-text.ts";
+import { routeMetrics } from "../logs/emf.ts";
+import type { FieldsOf } from "../logs/events.ts";
 import type { Logger } from "../logs/logger.ts";
-import { pathText } from "../sweep/entry.ts";
+import { type Entry, pathText } from "../sweep/entry.ts";
+import type { FreeSpace } from "../sweep/filesystem.ts";
+import type { Outcome } from "../sweep/outcome.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 
@@ -57,21 +61,7 @@ export function observeFiles(
     onOutcome(entry, outcome) {
       // When the destination is down, `stoppedEarly` says so once for all of them.
       if (outcome.kind === "kept" && outcome.reason === "deferred") return;
-      const { kind, ...fields } = outcome;
-      const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
-      logger.log(`file.${kind}`, {
-        route,
-        path: pathText(entry.path),
-        bytes: Number(entry.fingerprint.bytes),
-        bucket,
-        ...fields,
-        ageSeconds: Math.round((clock.now() - modifiedAtMs) / 1_000),
-      });
-      if (outcome.kind !== "removed") return;
-      const { key, sha256, rescuedAs } = outcome;
-      const about = { route, path: pathText(entry.path), bucket, key, sha256 };
-      if (rescuedAs !== undefined) logger.log("file.rescued", { ...about, rescuedAs });
-      if (outcome.wasOpenedLate) logger.log("file.opened-late", about);
+      tellOutcome(logger, entry, outcome, { route, bucket, now: clock.now() });
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });
@@ -99,6 +89,45 @@ export function observeFiles(
   };
 }
 
+function tellOutcome(
+  logger: Logger,
+  entry: Entry,
+  outcome: Outcome,
+  { route, bucket, now }: { readonly route: string; readonly bucket: string; readonly now: number },
+): void {
+  const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
+  const path = pathText(entry.path);
+  const about = {
+    route,
+    path,
+    bytes: Number(entry.fingerprint.bytes),
+    bucket,
+    key: outcome.key,
+    ageSeconds: Math.round((now - modifiedAtMs) / 1_000),
+  };
+  if (outcome.kind === "kept") {
+    logger.log("file.kept", { ...about, reason: outcome.reason });
+  } else if (outcome.kind === "failed") {
+    const { reason, scope, message, attempts } = outcome;
+    logger.log("file.failed", { ...about, reason, scope, message, attempts });
+  } else {
+    const { key, bytes, sha256, attempts, uploadMs, wasStored, wasOpenedLate, rescuedAs } = outcome;
+    logger.log("file.removed", {
+      ...about,
+      bytes,
+      sha256,
+      attempts,
+      uploadMs,
+      wasStored,
+      wasOpenedLate,
+      rescuedAs,
+    });
+    const late = { route, path, bucket, key, sha256 };
+    if (rescuedAs !== undefined) logger.log("file.rescued", { ...late, rescuedAs });
+    if (wasOpenedLate) logger.log("file.opened-late", late);
+  }
+}
+
 /** The members of the `sweep.completed` record, with the sweep's metrics. */
 export function sweepFields(
   report: SweepReport,
@@ -106,33 +135,55 @@ export function sweepFields(
     readonly fleet: string;
     readonly route: string;
     readonly config: Config;
-    readonly logEventsDropped: number;
-    /** Undefined: not known. */
-    readonly freeBytes: number | undefined;
+    /** Of the watched directory's filesystem. Undefined: not known. */
+    readonly free: FreeSpace | undefined;
     /** Wall-clock milliseconds. */
     readonly now: number;
   },
-): Record<string, unknown> {
-  const metrics: Metrics = {
-    FilesRemoved: [report.filesRemoved, "Count"],
-    BytesRemoved: [report.bytesRemoved, "Bytes"],
-    FilesFailed: [report.filesFailed, "Count"],
-    FilesWaiting: [report.filesWaiting, "Count"],
-    FilesKept: [report.filesKept, "Count"],
-    FilesDeferred: [report.filesDeferred, "Count"],
-    FilesQuarantined: [report.filesQuarantined, "Count"],
-    FilesUndeletable: [report.filesUndeletable, "Count"],
-    FilesUnsettled: [report.filesUnsettled, "Count"],
-    BacklogFiles: [report.backlogFiles, "Count"],
-    BacklogBytes: [report.backlogBytes, "Bytes"],
-    OldestSettledAgeSeconds: [report.oldestSettledAgeSeconds, "Seconds"],
-    SweepDurationMs: [report.durationMs, "Milliseconds"],
-    ConfigAgeSeconds: [Math.round((about.now - about.config.readAt) / 1_000), "Seconds"],
-    LogEventsDropped: [about.logEventsDropped, "Count"],
-    ...(about.freeBytes === undefined ? {} : { FreeBytes: [about.freeBytes, "Bytes"] as const }),
+): FieldsOf<"sweep.completed"> {
+  const { fleet, route, config, free, now } = about;
+  const metrics = {
+    both: {
+      FilesRemoved: report.filesRemoved,
+      BytesRemoved: report.bytesRemoved,
+      FilesFailed: report.filesFailed,
+      FilesQuarantined: report.filesQuarantined,
+      FilesOpenedLate: report.filesOpenedLate,
+      SweepDurationMs: report.durationMs,
+      UploadLatencyMs: report.uploadLatencyMs,
+    },
+    // The heartbeat says of the fleet what these say of the route: none counts twice.
+    route: {
+      FilesWaiting: report.filesWaiting,
+      FilesKept: report.filesKept,
+      FilesDeferred: report.filesDeferred,
+      FilesInQuarantine: report.filesInQuarantine,
+      FilesUndeletable: report.filesUndeletable,
+      FilesUnsettled: report.filesUnsettled,
+      BacklogFiles: report.backlogFiles,
+      BacklogBytes: report.backlogBytes,
+      OldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
+      ConfigAgeSeconds: secondsSince(config.readAt, now),
+      FreeBytes: free?.bytes,
+      FreePercent: free?.percent,
+    },
   };
   return {
-    route: about.route,
+    ...summaryFields(report, about),
+    freeBytes: free?.bytes,
+    freePercent: free?.percent,
+    ...routeMetrics({ fleet, route }, metrics, now),
+  };
+}
+
+/** What a sweep came to, without its metrics. */
+export function summaryFields(
+  report: SweepReport,
+  { route, config }: { readonly route: string; readonly config: Config },
+): FieldsOf<"sweep.completed"> {
+  const latency = report.uploadLatencyMs.toSorted((one, other) => one - other);
+  return {
+    route,
     startedAt: timeText(report.startedAt),
     durationMs: report.durationMs,
     filesRemoved: report.filesRemoved,
@@ -143,14 +194,20 @@ export function sweepFields(
     filesIgnored: report.filesIgnored,
     filesDeferred: report.filesDeferred,
     filesQuarantined: report.filesQuarantined,
+    filesInQuarantine: report.filesInQuarantine,
     filesUndeletable: report.filesUndeletable,
     filesUnsettled: report.filesUnsettled,
+    filesOpenedLate: report.filesOpenedLate,
     filesWeak: report.filesWeak,
     directoriesUnreadable: report.directoriesUnreadable,
+    uploadLatencyP50Ms: percentile(latency, 50),
+    uploadLatencyP99Ms: percentile(latency, 99),
     isInterrupted: report.isInterrupted,
-    ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),
-    configHash: about.config.hash,
-    cohort: about.config.cohort,
-    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
+    stoppedEarly: report.stoppedEarly,
+    backlogFiles: report.backlogFiles,
+    backlogBytes: report.backlogBytes,
+    oldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
+    configHash: config.hash,
+    cohort: config.cohort,
   };
 }

@@ -93,6 +93,10 @@ export function daemonNeeds({ view, liveness }: DaemonReport, now: number): read
       needs.push(
         `The next sweep of route ${route.route} is overdue by ${formatDuration(overdueMs)}.`,
       );
+    } else if (route.isLate && route.failure === undefined) {
+      needs.push(
+        `No sweep of route ${route.route} has been completed since the last but one due time${route.isSweeping ? ", and one is under way still" : ""}: there is more to do than the schedule has time for, or something holds it up (see the logs).`,
+      );
     }
   }
   return needs;
@@ -142,6 +146,7 @@ export function daemonJson({ view, liveness, unreadable }: DaemonReport, now: nu
       route: route.route,
       directory: route.directory ?? null,
       isSweeping: route.isSweeping,
+      isLate: route.isLate,
       nextSweepAt: time(route.nextSweepAt),
       overdueSeconds: Math.round(overdueMsOf(route, now) / 1_000),
       failure: route.failure ?? null,

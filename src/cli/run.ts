@@ -21,7 +21,9 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
     isWished = true;
   };
   context.onReload(() => refresh());
-  context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
+  context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping", {}), {
+    once: true,
+  });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
   try {
@@ -39,7 +41,7 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
         if (isWished) refreshNow();
       },
     });
-    agent.logger.log("agent.stopped");
+    agent.logger.log("agent.stopped", {});
     return ExitCode.done;
   } catch (error) {
     if (context.stop.aborted) return ExitCode.done;

@@ -2,6 +2,7 @@ import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { BATCH_EVENTS_MAX, inOrder, makeLogEvent } from "./batch.ts";
 import { fleetMetrics } from "./emf.ts";
+import type { FieldsOf } from "./events.ts";
 import type { LogDestination } from "./log-destination.ts";
 import type { Logger, RecordSink } from "./logger.ts";
 import type { Batch, Spool } from "./spool.ts";
@@ -142,7 +143,8 @@ export class LogShipper implements RecordSink {
     );
     this.#pauseMs = Math.max(backoffMs, Math.min(retryAfterMs, RETRY_AFTER_MS_MAX));
     // Said once for each outage, or the report would itself fill the spool.
-    if (this.#failures === 1) this.#report("logs.unavailable", { code, message });
+    if (this.#failures === 1)
+      this.#logger?.log("logs.unavailable", { destination: this.#name, code, message });
   }
 
   /** Sends a batch, and settles with the spool what becomes of its records. */
@@ -203,17 +205,17 @@ export class LogShipper implements RecordSink {
     if (this.#failures > 0) {
       const failures = this.#failures;
       this.#failures = 0;
-      this.#report("logs.recovered", { failures });
+      this.#logger?.log("logs.recovered", { destination: this.#name, failures });
     }
     // A host whose clock is far ahead has all its records rejected, and a record of that as well.
     const isHeard = rejected < sent;
     if (this.#rejected > 0 && (isHeard || !this.#isRejectionTold)) {
-      this.#reportLoss("logs.rejected", this.#rejected);
+      this.#logger?.log("logs.rejected", this.#lossOf(this.#rejected));
       this.#rejected = 0;
     }
     this.#isRejectionTold = !isHeard;
     for (const [reason, records] of this.#options.spool.losses.take()) {
-      this.#reportLoss("logs.dropped", records, { reason });
+      this.#logger?.log("logs.dropped", { ...this.#lossOf(records), reason });
     }
   }
 
@@ -222,16 +224,14 @@ export class LogShipper implements RecordSink {
     this.#rejectedTotal += records;
   }
 
-  #reportLoss(event: "logs.dropped" | "logs.rejected", records: number, more: object = {}): void {
+  /** What a record says of records that are lost, with the metric. */
+  #lossOf(records: number): FieldsOf<"logs.rejected"> {
     const { fleet, clock } = this.#options;
     const metrics = fleetMetrics(fleet, { LogEventsDropped: records }, clock.now());
-    this.#report(event, { records, ...more, ...metrics });
+    return { destination: this.#name, records, ...metrics };
   }
 
-  #report(
-    event: "logs.unavailable" | "logs.recovered" | "logs.dropped" | "logs.rejected",
-    fields: object,
-  ): void {
-    this.#logger?.log(event, { destination: this.#options.destination.name, ...fields });
+  get #name(): string {
+    return this.#options.destination.name;
   }
 }

@@ -118,6 +118,11 @@ export const GOOD_VALUES: {
     ["1.5GB", 1_500_000_000],
   ],
   "file-events": [["failures", "failures"]],
+  "file-events-percent": [
+    ["0", 0],
+    ["7", 7],
+    ["100", 100],
+  ],
   "log-level": [
     ["debug", "debug"],
     ["warn", "warn"],

@@ -37,7 +37,7 @@ const shipper = new LogShipper({
 });
 shipper.setLogger({
   log(event, fields = {}) {
-    if (event === "logs.dropped") tell(`counted ${String(fields["records"])}`);
+    if (event === "logs.dropped" && "records" in fields) tell(`counted ${fields.records}`);
   },
   setLevel() {},
   setFileEvents() {},

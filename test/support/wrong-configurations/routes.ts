@@ -1,3 +1,4 @@
+import { HOST_SETTING_NAMES } from "../../../src/config/schema.ts";
 import type { WrongWhole } from "./row.ts";
 
 const ROUTE_NAME = "1 to 32 lower-case letters, digits and hyphens";
@@ -32,14 +33,12 @@ export const WRONG_ROUTES: readonly WrongWhole[] = [
     names: "host/routes/Raw/directory",
     says: ROUTE_NAME,
   },
-  ...["bandwidth-limit", "file-events", "log-level", "log-spool-limit", "refresh-interval"].map(
-    (leaf) => ({
-      about: `${leaf} in a route`,
-      written: { fleet: { "routes/raw/directory": "/data/raw", [`routes/raw/${leaf}`]: "x" } },
-      names: `fleet/routes/raw/${leaf}`,
-      says: `is of the whole host: set ${leaf} without routes/raw/`,
-    }),
-  ),
+  ...HOST_SETTING_NAMES.map((leaf) => ({
+    about: `${leaf} in a route`,
+    written: { fleet: { "routes/raw/directory": "/data/raw", [`routes/raw/${leaf}`]: "x" } },
+    names: `fleet/routes/raw/${leaf}`,
+    says: `is of the whole host: set ${leaf} without routes/raw/`,
+  })),
   {
     about: "two routes of one directory",
     written: { fleet: { "routes/a/directory": "/data/x", "routes/b/directory": "/data/x" } },

@@ -146,6 +146,7 @@ function expectWithinDeclared(settings: Settings): void {
   for (const pair of settings.tags) expect(pair).to.have.length(2);
   expect(settings["on-conflict"]).to.equal("suffix");
   expect(["all", "failures"]).to.include(settings["file-events"]);
+  between(settings["file-events-percent"], 0, 100);
   expect(["debug", "info", "warn", "error"]).to.include(settings["log-level"]);
   expect(settings["bucket-owner"]).to.match(/^(\d{12})?$/);
 }

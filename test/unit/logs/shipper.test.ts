@@ -12,7 +12,6 @@ import {
   type LogEvent,
   makeLogEvent,
 } from "../../../src/logs/batch.ts";
-import { emfFields } from "../../../src/logs/emf.ts";
 import type { BatchAnswer, LogDestination } from "../../../src/logs/log-destination.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
@@ -116,7 +115,8 @@ function begin(options: { memoryBytesMax?: number; random?: number } = {}) {
   const shipper = new LogShipper({ ...about, random: () => random });
   const lines: string[] = [];
   const told = { write: (line: string) => lines.push(JSON.parse(line).event) };
-  const logger = makeLogger({ clock, base: {}, state: [told], files: [] });
+  const base = { fleet: "web", host: "h", version: "1" };
+  const logger = makeLogger({ clock, random: () => 0, base, local: [], state: [told], files: [] });
   shipper.setLogger(logger);
   const stop = new AbortController();
   return {
@@ -228,45 +228,6 @@ describe("LogShipper", () => {
   });
 });
 
-describe("makeLogger", () => {
-  function make() {
-    const clock = new ManualClock();
-    const sinks = { state: [] as string[], files: [] as string[] };
-    const sink = (to: string[]) => ({ write: (line: string) => to.push(JSON.parse(line).event) });
-    const logger = makeLogger({
-      clock,
-      base: { host: "h" },
-      state: [sink(sinks.state)],
-      files: [sink(sinks.files)],
-    });
-    return { logger, ...sinks };
-  }
-
-  it("sends records of files and of states their own ways", () => {
-    const { logger, state, files } = make();
-    logger.log("file.removed");
-    logger.log("agent.started");
-    expect([state, files]).to.deep.equal([["agent.started"], ["file.removed"]]);
-  });
-
-  it("leaves out what is below the level, but never the metrics", () => {
-    const { logger, state } = make();
-    logger.log("sweep.started");
-    logger.setLevel("error");
-    logger.log("agent.started");
-    logger.log("sweep.completed");
-    logger.log("sweep.failed");
-    expect(state).to.deep.equal(["sweep.completed", "sweep.failed"]);
-  });
-
-  it("with file-events at failures, tells of files that need somebody", () => {
-    const { logger, files } = make();
-    logger.setFileEvents("failures");
-    for (const name of ["file.removed", "file.failed", "file.kept"] as const) logger.log(name);
-    expect(files).to.deep.equal(["file.failed", "file.kept"]);
-  });
-});
-
 describe("makeStreamSink", () => {
   it("drops what a reader that does not read would make us hold", () => {
     const stuck = new Writable({ write() {} });
@@ -283,34 +244,5 @@ describe("makeStreamSink", () => {
     await new Promise((resolve) => broken.once("close", resolve));
     sink.write("b", 0);
     expect(sink.dropped).to.equal(2);
-  });
-});
-
-describe("emfFields", () => {
-  it("follows the embedded metric format", () => {
-    const fields = emfFields(
-      { Files: [3, "Count"], Took: [9, "Milliseconds"] },
-      { Fleet: "f", Route: "r" },
-      42,
-    );
-    expect(fields).to.deep.equal({
-      Fleet: "f",
-      Route: "r",
-      Files: 3,
-      Took: 9,
-      _aws: {
-        Timestamp: 42,
-        CloudWatchMetrics: [
-          {
-            Namespace: "S3OffloadAgent",
-            Dimensions: [["Fleet"], ["Fleet", "Route"]],
-            Metrics: [
-              { Name: "Files", Unit: "Count" },
-              { Name: "Took", Unit: "Milliseconds" },
-            ],
-          },
-        ],
-      },
-    });
   });
 });

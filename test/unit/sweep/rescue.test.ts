@@ -15,9 +15,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect } from "chai";
+import { observeFiles } from "../../../src/agent/sweep-records.ts";
 import { ASIDE_MS } from "../../../src/sweep/removal.ts";
 import { LINGER_MS } from "../../../src/sweep/rescue.ts";
+import { sweep } from "../../../src/sweep/sweep.ts";
 import type { TransferContext } from "../../../src/sweep/transfer.ts";
+import { checkedLogger } from "../../support/checked-logger.ts";
 import { laterClock, MemoryStore } from "../../support/memory-store.ts";
 import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
@@ -79,6 +82,20 @@ async function makePlace(changes: Partial<TransferContext> = {}) {
     order,
     context,
     run: async () => await transferWhole(await entryAt(root, "d/a"), context),
+    sweep: async () =>
+      await sweep({
+        ...context,
+        concurrency: 1,
+        quarantineAfter: 0,
+        observer: observeFiles(checkedLogger(context.clock), {
+          route: "main",
+          bucket: "b",
+          clock: context.clock,
+          told: new Set(),
+        }),
+        isDryRun: false,
+        stop: cancel.signal,
+      }),
     async [Symbol.asyncDispose]() {
       writer.stdin.end();
       await once(writer, "exit");
@@ -238,6 +255,16 @@ describe("a file that is opened for writing in the moment of its removal", () =>
     expect(outcome).to.include({ kind: "removed", ...late });
     expect(outcome).to.not.have.property("rescuedAs");
     expect(place.context.asides.active).to.deep.equal(new Set());
+  });
+
+  it("a sweep counts it among the removed, and as opened late", async () => {
+    await using place = await makePlace();
+    const { script, order } = place;
+    script.lingers.push(() => order("open"));
+    script.looks.push(() => order("write"));
+    expect(await place.sweep()).to.include({ filesRemoved: 1, filesOpenedLate: 1 });
+    await using another = await makePlace();
+    expect(await another.sweep()).to.include({ filesRemoved: 1, filesOpenedLate: 0 });
   });
 
   it("where there are no leases: what is written by the time it stands still is kept", async () => {
