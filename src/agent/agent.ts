@@ -100,7 +100,6 @@ export class Agent {
       store: limitUploads(makeS3Store(clients.s3), this.#uploadLimiter),
       workplace: this.workplace,
       clockOffsetMs: () => clients.clockOffsetMs(),
-      logEventsDropped: () => this.logs.dropped,
     });
   }
 
@@ -116,6 +115,11 @@ export class Agent {
   get credentials() {
     const { credentials } = this.#clients;
     return { ...credentials.describe(), failure: credentials.lastError()?.message };
+  }
+
+  /** Has credentials that end soon renewed, though nobody needs them now. Never throws. */
+  async renewCredentialsIfDue(): Promise<void> {
+    await this.#clients.credentials.renewIfDue();
   }
 
   /** Log records that wait to be sent, and that were lost because of a limit. */

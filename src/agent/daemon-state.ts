@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import { timeText } from "../lib/time-text.ts";
 import type { RefreshReport } from "../refresh/refresh-log.ts";
-import type { LaneReport } from "./lanes.ts";
+import type { LaneReport } from "./lane.ts";
 
 /** How a daemon is at one moment. Times are wall-clock milliseconds. */
 export interface DaemonState {
@@ -56,14 +56,17 @@ export function daemonStatus(state: DaemonState) {
       nextPollAt: timeText(refresh.nextPollAt),
       unknown: config?.unknown,
     },
-    routes: lanes.map(({ route, directory, nextSweepAt, isSweeping, lastSweep, failure }) => ({
-      route,
-      directory,
-      nextSweepAt: timeText(nextSweepAt),
-      isSweeping,
-      failure,
-      lastSweep: lastSweep && { ...lastSweep, startedAt: timeText(lastSweep.startedAt) },
-    })),
+    routes: lanes.map(
+      ({ route, directory, nextSweepAt, isSweeping, isLate, lastSweep, failure }) => ({
+        route,
+        directory,
+        nextSweepAt: timeText(nextSweepAt),
+        isSweeping,
+        isLate,
+        failure,
+        lastSweep: lastSweep && { ...lastSweep, startedAt: timeText(lastSweep.startedAt) },
+      }),
+    ),
     credentials: {
       ...state.credentials,
       expiresAt: timeText(state.credentials.expiresAt),

@@ -39,6 +39,8 @@ export interface RouteView {
   readonly directory: string | undefined;
   readonly nextSweepAt: number | undefined;
   readonly isSweeping: boolean;
+  /** No sweep has been completed since the last but one due time. */
+  readonly isLate: boolean;
   /** Why the last sweep could not be done at all. */
   readonly failure: string | undefined;
   readonly lastSweep: SweepView | undefined;
@@ -51,6 +53,8 @@ export interface SweepView {
   readonly filesRemoved: number;
   readonly filesFailed: number;
   readonly filesWaiting: number;
+  readonly filesInQuarantine: number;
+  readonly filesUndeletable: number;
   readonly backlogFiles: number;
   readonly backlogBytes: number;
   readonly oldestSettledAgeSeconds: number;
@@ -134,6 +138,7 @@ function routeOf(value: unknown): readonly RouteView[] {
       directory: members.text("directory"),
       nextSweepAt: members.time("nextSweepAt"),
       isSweeping: members.value("isSweeping") === true,
+      isLate: members.value("isLate") === true,
       failure: members.text("failure"),
       lastSweep: sweepOf(members.value("lastSweep")),
     },
@@ -151,6 +156,8 @@ function sweepOf(value: unknown): SweepView | undefined {
     filesRemoved: count("filesRemoved"),
     filesFailed: count("filesFailed"),
     filesWaiting: count("filesWaiting"),
+    filesInQuarantine: count("filesInQuarantine"),
+    filesUndeletable: count("filesUndeletable"),
     backlogFiles: count("backlogFiles"),
     backlogBytes: count("backlogBytes"),
     oldestSettledAgeSeconds: count("oldestSettledAgeSeconds"),

@@ -7,10 +7,12 @@ import type { LastKnownGoodFile } from "../refresh/last-known-good.ts";
 import { type LastKnownGood, Refresher } from "../refresh/refresher.ts";
 import type { Agent } from "./agent.ts";
 import { BeatFile } from "./beat-file.ts";
+import { askBeforeHeartbeat } from "./before-heartbeat.ts";
 import { type DaemonState, daemonStatus } from "./daemon-state.ts";
 import { heartbeatFields } from "./heartbeat-record.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { type LaneReport, Lanes } from "./lanes.ts";
+import type { LaneReport } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import { StatusFile } from "./status-file.ts";
 
 export interface DaemonOptions {
@@ -91,8 +93,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     clock,
     lastSlot: await beatFile.read(),
     keepSlot: (slot) => beatFile.keep(slot),
-    beat: (slotAt) => {
-      logger.log("agent.heartbeat", heartbeatFields({ ...stateNow(), slotAt }));
+    beat: async (slotAt) => {
+      const { freePercent } = await askBeforeHeartbeat({
+        renewCredentials: () => agent.renewCredentialsIfDue(),
+        directories: [agent.stateDirectory, ...lanes.reports.map(({ directory }) => directory)],
+        clock,
+        stop,
+      });
+      const sweeps = lanes.takeCounts();
+      logger.log(
+        "agent.heartbeat",
+        heartbeatFields({ ...stateNow(), slotAt, sweeps, freePercent }),
+      );
       statusFile.write();
     },
   });

@@ -15,8 +15,11 @@ export interface HeartbeatsOptions {
   readonly lastSlot: number | undefined;
   /** Keeps that number over restarts. Never throws. */
   readonly keepSlot: (slot: number) => Promise<void>;
-  /** Writes the heartbeat. @param slotAt when the slot began, in wall-clock milliseconds */
-  readonly beat: (slotAt: number) => void;
+  /**
+   * Writes the heartbeat, within seconds. Never throws.
+   * @param slotAt when the slot began, in wall-clock milliseconds
+   */
+  readonly beat: (slotAt: number) => Promise<void>;
 }
 
 /** When a host's heartbeat of a slot is due, in wall-clock milliseconds. */
@@ -66,6 +69,6 @@ export class Heartbeats {
   async #beat(slot: number): Promise<void> {
     this.#lastSlot = slot;
     await this.#options.keepSlot(slot);
-    this.#options.beat(slot * SLOT_MS);
+    await this.#options.beat(slot * SLOT_MS);
   }
 }

@@ -1,13 +1,25 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { AgentError, configurationError, messageOf } from "../lib/errors.ts";
+import { AgentError, messageOf } from "../lib/errors.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
+import { timeText } from "../lib/time-text.ts";
 import type { Logger } from "../logs/logger.ts";
+import { dueTimesWithin } from "../schedule/lateness.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
-import type { SweepReport } from "../sweep/report.ts";
+import { lastSweepOf } from "../sweep/host-state.ts";
+import {
+  assertApart,
+  instantOf,
+  type Lane,
+  type LaneReport,
+  reportOf,
+  type UnderWay,
+} from "./lane.ts";
+import { NO_SWEEPS, type SweepCounts } from "./sweep-counts.ts";
 import type { Sweeper } from "./sweeper.ts";
 import type { Route, Workplace } from "./workplace.ts";
 
@@ -33,30 +45,6 @@ const WAIT_MS_MAX = 60_000;
 /** And so long for the files under way then; what is uploaded of them is not sent again. */
 const WAIT_FOR_FILES_MS_MAX = 600_000;
 
-/** How a route's sweeps are. Times are wall-clock milliseconds. */
-export interface LaneReport {
-  readonly route: string;
-  readonly directory: string;
-  readonly nextSweepAt: number | undefined;
-  readonly isSweeping: boolean;
-  readonly lastSweep: SweepReport | undefined;
-  /** Why the last sweep could not be done at all. */
-  readonly failure: string | undefined;
-}
-
-/** A route with its own schedule. */
-interface Lane {
-  readonly config: RouteConfig;
-  /** Undefined: its directory could not be opened yet. */
-  route: Route | undefined;
-  nextSweepAt: number | undefined;
-  isSweeping: boolean;
-  lastSweep: SweepReport | undefined;
-  failure: string | undefined;
-  /** Its last sweep was ended for a configuration: the rest is not to wait for the schedule. */
-  isCut: boolean;
-}
-
 /**
  * Sweeps all routes of a configuration, each on its own schedule, so that the backlog of one does
  * not hold up another. INVARIANTS:
@@ -77,18 +65,41 @@ export class Lanes {
   #hold: Promise<void> | undefined;
   /** Abort the sweeps under way for a configuration that waits, as the daemon's own signals do. */
   #endSweeps = { stop: new AbortController(), cancel: new AbortController() };
+  #counts = NO_SWEEPS;
+  /** The host's place within the splay of schedules. */
+  readonly #fraction: number;
 
   constructor(options: LanesOptions) {
     this.#options = options;
+    this.#fraction = stableFraction(options.hostId, "sweep");
   }
 
   /** How each route's sweeps are. */
   get reports(): readonly LaneReport[] {
-    return this.#lanes.map(({ config, route, ...rest }) => ({
-      ...rest,
-      route: config.name,
-      directory: route?.directory.path ?? config.settings.directory,
-    }));
+    return this.#lanes.map((lane) => reportOf(lane, this.#fraction, this.#options.clock));
+  }
+
+  /** What became of sweeps since this was called last. */
+  takeCounts(): SweepCounts {
+    for (const { config, underWay } of this.#lanes) {
+      if (underWay !== undefined) this.#countMissed(config, underWay);
+    }
+    const counts = this.#counts;
+    this.#counts = NO_SWEEPS;
+    return counts;
+  }
+
+  #count(what: keyof SweepCounts, times = 1): void {
+    this.#counts = { ...this.#counts, [what]: this.#counts[what] + times };
+  }
+
+  /** Counts the due times that passed during a sweep, each once. @returns how many there were */
+  #countMissed({ schedule }: RouteConfig, underWay: UnderWay): number {
+    const ms = this.#options.clock.monotonic() - underWay.since;
+    const missed = dueTimesWithin(schedule, this.#fraction, { after: underWay.dueAt, ms });
+    this.#count("missed", missed - underWay.missed);
+    underWay.missed = missed;
+    return missed;
   }
 
   /**
@@ -160,13 +171,14 @@ export class Lanes {
 
   /** Opens what is not open yet. @throws AgentError; what was opened is closed again */
   async #open(config: Config, isKnownGood: boolean): Promise<readonly Lane[]> {
-    const { workplace } = this.#options;
+    const { workplace, clock } = this.#options;
+    const state = await workplace.openState(false);
     const lanes: Lane[] = [];
     await using opened = new AsyncDisposableStack();
     for (const routeConfig of config.routes) {
       let route: Route | undefined;
+      const path = await this.#pathOf(routeConfig);
       try {
-        const path = await this.#pathOf(routeConfig);
         assertApart(routeConfig, path, lanes);
         const before = this.#lanes.find((lane) => lane.route?.directory.path === path)?.route;
         if (before === undefined) {
@@ -180,12 +192,19 @@ export class Lanes {
         if (!isKnownGood) throw error;
       }
       const same = this.#lanes.find((lane) => lane.config.name === routeConfig.name);
+      const lastSweep = same?.lastSweep ?? state.lastSweep(routeConfig.name);
+      // What was found in another directory says nothing of this one.
+      const isOfOther = path !== undefined && path !== lastSweep?.directory;
+      // By another schedule it could not have swept before.
+      const isAsBefore = isDeepStrictEqual(same?.config.schedule, routeConfig.schedule);
       lanes.push({
         config: routeConfig,
         route,
         nextSweepAt: undefined,
-        isSweeping: false,
-        lastSweep: same?.lastSweep,
+        underWay: undefined,
+        lastSweep: isOfOther ? undefined : lastSweep,
+        endedAt: same?.endedAt,
+        lateSince: (isAsBefore ? same?.lateSince : undefined) ?? instantOf(clock),
         failure: same?.failure,
         isCut: same?.isCut ?? false,
       });
@@ -201,21 +220,21 @@ export class Lanes {
   }
 
   async #run(lane: Lane, end: AbortSignal): Promise<void> {
-    const { clock, hostId, logger, onChange } = this.#options;
+    const { clock, logger, onChange } = this.#options;
     const { schedule, name } = lane.config;
-    const fraction = stableFraction(hostId, "sweep");
     await new Scheduler(clock).run(
       async () => {
-        const dueAt = lane.isCut ? clock.now() : nextRun(schedule, clock.now(), fraction);
+        const dueAt = lane.isCut ? clock.now() : nextRun(schedule, clock.now(), this.#fraction);
         lane.nextSweepAt = dueAt;
         onChange();
         logger.log("sweep.scheduled", { route: name, dueAt: new Date(dueAt).toISOString() });
         return dueAt;
       },
       async (dueAt) => {
+        const since = clock.monotonic();
         while (this.#hold !== undefined && !end.aborted) await this.#hold;
         if (end.aborted) return;
-        const sweeping = this.#sweep(lane, dueAt, fraction);
+        const sweeping = this.#sweep(lane, { dueAt, since, missed: 0 });
         this.#sweeping.add(sweeping);
         await sweeping.finally(() => this.#sweeping.delete(sweeping));
       },
@@ -223,7 +242,7 @@ export class Lanes {
     );
   }
 
-  async #sweep(lane: Lane, dueAt: number, fraction: number): Promise<void> {
+  async #sweep(lane: Lane, underWay: UnderWay): Promise<void> {
     const { sweeper, workplace, logger, clock, stop, cancel, onChange } = this.#options;
     if (this.#config === undefined) return;
     // The same configuration, read again, is younger.
@@ -231,7 +250,8 @@ export class Lanes {
     const config = latest?.hash === this.#config.hash ? latest : this.#config;
     const startedAt = clock.now();
     const endSweeps = this.#endSweeps;
-    lane.isSweeping = true;
+    lane.underWay = underWay;
+    this.#count("started");
     onChange();
     try {
       lane.route =
@@ -243,44 +263,35 @@ export class Lanes {
         stop: AbortSignal.any([stop, endSweeps.stop.signal]),
         cancel: AbortSignal.any([cancel, endSweeps.cancel.signal]),
       };
-      lane.lastSweep = await sweeper.sweep(lane.route, config, signals, options);
+      const report = await sweeper.sweep(lane.route, config, signals, options);
+      const about = { route: lane.config.name, directory: lane.route.directory.path };
+      lane.lastSweep = lastSweepOf(about, report, report.stateProblem);
+      lane.endedAt = instantOf(clock);
+      if (!report.isInterrupted) lane.lateSince = lane.endedAt;
       lane.failure = undefined;
+      this.#count("completed");
     } catch (error) {
       // One sweep that fails as a whole is not the end: the next one may find things mended.
       const message = messageOf(error);
       const hint = error instanceof AgentError ? error.hint : undefined;
       lane.failure = message;
+      this.#count("failed");
       logger.log("sweep.failed", { route: lane.config.name, message, hint });
       const state = await workplace.openState(false);
       await state.recordFailedSweep({ route: lane.config.name, startedAt, message });
     }
-    lane.isSweeping = false;
+    const missed = this.#countMissed(lane.config, underWay);
+    lane.underWay = undefined;
     lane.isCut = endSweeps.stop.signal.aborted;
     onChange();
-    const nextDueAt = nextRun(lane.config.schedule, dueAt, fraction);
-    if (nextDueAt <= clock.now()) {
-      logger.log("sweep.overran", {
-        route: lane.config.name,
-        dueAt: new Date(dueAt).toISOString(),
-        nextDueAt: new Date(nextDueAt).toISOString(),
-      });
-    }
-  }
-}
-
-/** Links may lead two routes to one place, however their directories are written. */
-function assertApart(
-  { name, settings }: RouteConfig,
-  path: string | undefined,
-  others: readonly Lane[],
-): void {
-  for (const { route } of others) {
-    if (route === undefined || path === undefined) continue;
-    const [own, other] = [`${path}/`, `${route.directory.path}/`];
-    if (!own.startsWith(other) && !other.startsWith(own)) continue;
-    throw configurationError(
-      `The directory ${settings.directory} of route ${name} lies in that of route ${route.config.name}, or around it: ${path} and ${route.directory.path}.`,
-      "Give each route a directory of its own, beside the others.",
-    );
+    if (missed === 0) return;
+    this.#count("overran");
+    const { dueAt } = underWay;
+    logger.log("sweep.overran", {
+      route: lane.config.name,
+      dueAt: timeText(dueAt),
+      nextDueAt: timeText(nextRun(lane.config.schedule, dueAt, this.#fraction)),
+      missed,
+    });
   }
 }

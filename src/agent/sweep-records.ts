@@ -1,9 +1,11 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { timeText } from "../lib/time-text.ts";
-import { emfFields, type Metrics } from "../logs/emf.ts";
+import { percentile } from "../lib/sample.ts";
+import { secondsSince, timeText } from "../lib/time-text.ts";
+import { routeMetrics } from "../logs/emf.ts";
 import type { Logger } from "../logs/logger.ts";
 import { pathText } from "../sweep/entry.ts";
+import type { FreeSpace } from "../sweep/filesystem.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 
@@ -106,33 +108,42 @@ export function sweepFields(
     readonly fleet: string;
     readonly route: string;
     readonly config: Config;
-    readonly logEventsDropped: number;
-    /** Undefined: not known. */
-    readonly freeBytes: number | undefined;
+    /** Of the watched directory's filesystem. Undefined: not known. */
+    readonly free: FreeSpace | undefined;
     /** Wall-clock milliseconds. */
     readonly now: number;
   },
 ): Record<string, unknown> {
-  const metrics: Metrics = {
-    FilesRemoved: [report.filesRemoved, "Count"],
-    BytesRemoved: [report.bytesRemoved, "Bytes"],
-    FilesFailed: [report.filesFailed, "Count"],
-    FilesWaiting: [report.filesWaiting, "Count"],
-    FilesKept: [report.filesKept, "Count"],
-    FilesDeferred: [report.filesDeferred, "Count"],
-    FilesQuarantined: [report.filesQuarantined, "Count"],
-    FilesUndeletable: [report.filesUndeletable, "Count"],
-    FilesUnsettled: [report.filesUnsettled, "Count"],
-    BacklogFiles: [report.backlogFiles, "Count"],
-    BacklogBytes: [report.backlogBytes, "Bytes"],
-    OldestSettledAgeSeconds: [report.oldestSettledAgeSeconds, "Seconds"],
-    SweepDurationMs: [report.durationMs, "Milliseconds"],
-    ConfigAgeSeconds: [Math.round((about.now - about.config.readAt) / 1_000), "Seconds"],
-    LogEventsDropped: [about.logEventsDropped, "Count"],
-    ...(about.freeBytes === undefined ? {} : { FreeBytes: [about.freeBytes, "Bytes"] as const }),
+  const { fleet, route, config, free, now } = about;
+  const latency = report.uploadLatencyMs.toSorted((one, other) => one - other);
+  const metrics = {
+    both: {
+      FilesRemoved: report.filesRemoved,
+      BytesRemoved: report.bytesRemoved,
+      FilesFailed: report.filesFailed,
+      FilesQuarantined: report.filesQuarantined,
+      FilesOpenedLate: report.filesOpenedLate,
+      SweepDurationMs: report.durationMs,
+      UploadLatencyMs: latency,
+    },
+    // The heartbeat says of the fleet what these say of the route: none counts twice.
+    route: {
+      FilesWaiting: report.filesWaiting,
+      FilesKept: report.filesKept,
+      FilesDeferred: report.filesDeferred,
+      FilesInQuarantine: report.filesInQuarantine,
+      FilesUndeletable: report.filesUndeletable,
+      FilesUnsettled: report.filesUnsettled,
+      BacklogFiles: report.backlogFiles,
+      BacklogBytes: report.backlogBytes,
+      OldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
+      ConfigAgeSeconds: secondsSince(config.readAt, now),
+      FreeBytes: free?.bytes,
+      FreePercent: free?.percent,
+    },
   };
   return {
-    route: about.route,
+    route,
     startedAt: timeText(report.startedAt),
     durationMs: report.durationMs,
     filesRemoved: report.filesRemoved,
@@ -143,14 +154,20 @@ export function sweepFields(
     filesIgnored: report.filesIgnored,
     filesDeferred: report.filesDeferred,
     filesQuarantined: report.filesQuarantined,
+    filesInQuarantine: report.filesInQuarantine,
     filesUndeletable: report.filesUndeletable,
     filesUnsettled: report.filesUnsettled,
+    filesOpenedLate: report.filesOpenedLate,
     filesWeak: report.filesWeak,
     directoriesUnreadable: report.directoriesUnreadable,
+    uploadLatencyP50Ms: percentile(latency, 50),
+    uploadLatencyP99Ms: percentile(latency, 99),
+    freeBytes: free?.bytes,
+    freePercent: free?.percent,
     isInterrupted: report.isInterrupted,
     ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),
-    configHash: about.config.hash,
-    cohort: about.config.cohort,
-    ...emfFields(metrics, { Fleet: about.fleet, Route: about.route }, about.now),
+    configHash: config.hash,
+    cohort: config.cohort,
+    ...routeMetrics({ fleet, route }, metrics, now),
   };
 }

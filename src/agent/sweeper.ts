@@ -9,6 +9,7 @@ import { LeaseKeeper } from "../lib/leases.ts";
 import type { Logger } from "../logs/logger.ts";
 import { Directories, type Directory } from "../sweep/directory.ts";
 import type { Entry } from "../sweep/entry.ts";
+import { freeSpaceOf } from "../sweep/filesystem.ts";
 import { lastSweepOf } from "../sweep/host-state.ts";
 import { objectKey } from "../sweep/object-key.ts";
 import type { ObjectStore } from "../sweep/object-store.ts";
@@ -38,8 +39,6 @@ export interface SweeperOptions {
   readonly workplace: Workplace;
   /** How far the host's clock is behind S3's, in milliseconds. */
   readonly clockOffsetMs: () => number;
-  /** Records that were lost because of a limit. */
-  readonly logEventsDropped: () => number;
 }
 
 /** Sweeps routes and tells of it; several may be swept at once. */
@@ -171,7 +170,7 @@ export class Sweeper implements Disposable {
   }
 
   async #tellSwept(route: Route, config: Config, report: SweepReport): Promise<void> {
-    const { fleet, clock, logger, clockOffsetMs, logEventsDropped } = this.#options;
+    const { fleet, clock, logger, clockOffsetMs } = this.#options;
     const { name } = route.config;
     const { stateProblem, filesWeak, weakness } = report;
     if (stateProblem !== undefined) {
@@ -188,8 +187,7 @@ export class Sweeper implements Disposable {
       fleet,
       route: name,
       config,
-      logEventsDropped: logEventsDropped(),
-      freeBytes: await route.directory.freeBytes().catch(() => undefined),
+      free: await freeSpaceOf(route.directory.path),
       now: clock.now(),
     });
     logger.log("sweep.completed", fields);

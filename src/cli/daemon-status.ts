@@ -93,6 +93,11 @@ export function daemonNeeds({ view, liveness }: DaemonReport, now: number): read
       needs.push(
         `The next sweep of route ${route.route} is overdue by ${formatDuration(overdueMs)}.`,
       );
+    } else if (route.isLate && route.failure === undefined) {
+      const how = route.isSweeping ? ": one is under way" : "";
+      needs.push(
+        `No sweep of route ${route.route} has been completed since its last but one due time${how}. See the logs, and the directory's backlog.`,
+      );
     }
   }
   return needs;
@@ -142,6 +147,7 @@ export function daemonJson({ view, liveness, unreadable }: DaemonReport, now: nu
       route: route.route,
       directory: route.directory ?? null,
       isSweeping: route.isSweeping,
+      isLate: route.isLate,
       nextSweepAt: time(route.nextSweepAt),
       overdueSeconds: Math.round(overdueMsOf(route, now) / 1_000),
       failure: route.failure ?? null,

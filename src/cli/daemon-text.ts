@@ -76,9 +76,9 @@ export function nextSweepLines(
   route: DaemonView["routes"][number],
   now: number,
 ): readonly string[] {
-  const { nextSweepAt, isSweeping, failure } = route;
+  const { nextSweepAt, isSweeping, isLate, failure } = route;
   const lines = failure === undefined ? [] : [`FAILED        ${failure}`];
-  if (isSweeping) return [...lines, "next sweep    under way"];
+  if (isSweeping) return [...lines, `next sweep    under way${isLate ? ", LATE" : ""}`];
   if (nextSweepAt === undefined) return lines;
   const lateMs = overdueMsOf(route, now);
   const text =
@@ -96,6 +96,11 @@ export function lastSweepLines(
     `last sweep    ${formatDuration(now - sweep.startedAt)} ago, of ${directory ?? "its directory"}, in ${formatDuration(sweep.durationMs)}`,
     `              ${sweep.filesRemoved} removed, ${sweep.filesFailed} failed, ${sweep.filesWaiting} waiting`,
   ];
+  if (sweep.filesInQuarantine > 0 || sweep.filesUndeletable > 0) {
+    lines.push(
+      `              ${sweep.filesInQuarantine} in quarantine, ${sweep.filesUndeletable} not removable`,
+    );
+  }
   if (sweep.backlogFiles > 0) {
     const oldest = formatDuration(sweep.oldestSettledAgeSeconds * 1_000);
     lines.push(

@@ -127,7 +127,7 @@ function summaryOf(report: SweepReport, isDryRun: boolean): string {
       ];
   parts.push(`${report.filesWaiting} waiting`, `${report.filesKept} staying`);
   if (report.filesDeferred > 0) parts.push(`${report.filesDeferred} to be tried later`);
-  if (report.filesQuarantined > 0) parts.push(`${report.filesQuarantined} in quarantine`);
+  if (report.filesInQuarantine > 0) parts.push(`${report.filesInQuarantine} in quarantine`);
   if (report.filesIgnored > 0) parts.push(`${report.filesIgnored} ignored`);
   if (report.directoriesUnreadable > 0)
     parts.push(`${report.directoriesUnreadable} unreadable directories`);

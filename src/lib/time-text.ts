@@ -8,3 +8,8 @@ export function timeText(ms: number | undefined): string | undefined;
 export function timeText(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
+
+/** Whole seconds from one wall-clock moment to another, in milliseconds both; a clock that was set back in between makes it 0. */
+export function secondsSince(since: number, now: number): number {
+  return Math.max(0, Math.round((now - since) / 1_000));
+}

@@ -75,6 +75,16 @@ export class Attempts {
     for (const known of this.#known.values()) yield* known.values();
   }
 
+  /** How many files of a root are in quarantine, and how many are in the bucket and cannot go. */
+  count(root: string): { readonly quarantined: number; readonly undeletable: number } {
+    let [quarantined, undeletable] = [0, 0];
+    for (const { isQuarantined, reason } of this.#known.get(root)?.values() ?? []) {
+      if (isQuarantined) quarantined += 1;
+      else if (reason === "not-removable") undeletable += 1;
+    }
+    return { quarantined, undeletable };
+  }
+
   /** What is known of a file, if it has not changed since. */
   find(root: string, entry: Entry): Attempt | undefined {
     const attempt = this.#known.get(root)?.get(escapePath(entry.at));

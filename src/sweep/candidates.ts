@@ -142,7 +142,7 @@ async function lookAtQuarantined(found: Entry, context: CandidateContext): Promi
   const known = attempts.find(root, entry);
   if (known?.isQuarantined === true || entry.type !== "file" || context.isDryRun) {
     attempts.isThere(root, entry);
-    tally.filesQuarantined += 1;
+    tally.filesInQuarantine += 1;
     return;
   }
   try {
@@ -153,7 +153,7 @@ async function lookAtQuarantined(found: Entry, context: CandidateContext): Promi
   } catch (error) {
     observer.onUnreadable(entry.at, toError(error));
   }
-  tally.filesQuarantined += 1;
+  tally.filesInQuarantine += 1;
 }
 
 /** Scans a directory of the agent's own, if there is one. */

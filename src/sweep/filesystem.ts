@@ -46,3 +46,22 @@ export async function filesystemOf(fd: number): Promise<Filesystem> {
   if (hint !== undefined) return { name: hint, leases: "hint" };
   return { name: WITHOUT_LEASES.get(type) ?? `0x${type.toString(16)}`, leases: "none" };
 }
+
+/** Room in a filesystem, for users without privileges. */
+export interface FreeSpace {
+  readonly bytes: number;
+  /** Of all its blocks, in hundredths of a percent at the finest. */
+  readonly percent: number;
+}
+
+/**
+ * The room in the filesystem of a path, for those who are not root.
+ * @returns undefined if it cannot be told, or the filesystem has no size of its own
+ */
+export async function freeSpaceOf(path: string): Promise<FreeSpace | undefined> {
+  const { bavail, blocks, bsize } = await statfs(path).catch(() => NO_SIZE);
+  if (blocks === 0) return undefined;
+  return { bytes: bavail * bsize, percent: Math.round((bavail / blocks) * 10_000) / 100 };
+}
+
+const NO_SIZE = { bavail: 0, blocks: 0, bsize: 0 } as const;

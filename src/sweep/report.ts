@@ -1,4 +1,6 @@
+import type { Random } from "../lib/backoff.ts";
 import { ExitCode } from "../lib/errors.ts";
+import { Sample } from "../lib/sample.ts";
 import type { Entry } from "./entry.ts";
 
 /** What one sweep came to. */
@@ -16,12 +18,18 @@ export interface SweepReport {
   readonly filesKept: number;
   /** Failed in an earlier sweep, and not yet due for the next try. */
   readonly filesDeferred: number;
-  /** Set aside after failing again and again. */
+  /** Set aside in this sweep, after failing again and again. */
   readonly filesQuarantined: number;
-  /** In the bucket, but not to be removed here. */
+  /** In quarantine at the end, whichever sweep put them there. */
+  readonly filesInQuarantine: number;
+  /** In the bucket, but not to be removed here, at the end: those not tried in this sweep too. */
   readonly filesUndeletable: number;
   /** There for long, and never settled. */
   readonly filesUnsettled: number;
+  /** Removed, although somebody had just opened them for writing. */
+  readonly filesOpenedLate: number;
+  /** How long uploads took until their proof, in milliseconds: a fair sample, in no order. */
+  readonly uploadLatencyMs: readonly number[];
   /** Transferred on weaker checks, since no lease was to be had. */
   readonly filesWeak: number;
   /** Why not, for the first of them: a filesystem's name or the kernel's answer. */
@@ -46,6 +54,9 @@ export interface SweepReport {
 /** A producer is done with a file within seconds; one that is not for this long is to be looked at. */
 export const UNSETTLED_MS_MIN = 3_600_000;
 
+/** As many as one metric of a record takes. */
+const UPLOADS_SAMPLED_MAX = 100;
+
 interface UnsettledContext {
   readonly policy: { readonly settleMs: number };
   readonly observer: {
@@ -64,15 +75,22 @@ export class Tally {
   filesIgnored = 0;
   filesDeferred = 0;
   filesQuarantined = 0;
+  filesInQuarantine = 0;
   filesUndeletable = 0;
   filesUnsettled = 0;
+  filesOpenedLate = 0;
   filesWeak = 0;
   weakness: string | undefined;
   backlogFiles = 0;
   backlogBytes = 0;
   directoriesUnreadable = 0;
   stoppedEarly: string | undefined;
+  readonly uploads: Sample;
   #oldestSettledAt = Number.POSITIVE_INFINITY;
+
+  constructor(random: Random) {
+    this.uploads = new Sample(UPLOADS_SAMPLED_MAX, random);
+  }
 
   /** Counts a settled file that stays. */
   addToBacklog(bytes: bigint, settledAt: number): void {
@@ -84,8 +102,18 @@ export class Tally {
   /** Counts a file that is in quarantine now and not in the backlog any more. */
   moveToQuarantine(bytes: bigint): void {
     this.filesQuarantined += 1;
+    this.filesInQuarantine += 1;
     this.backlogFiles -= 1;
     this.backlogBytes -= Number(bytes);
+  }
+
+  /**
+   * Takes in what is known of files that this sweep did not come to: it was interrupted, or the
+   * destination is down.
+   */
+  addKnown(known: { readonly quarantined: number; readonly undeletable: number }): void {
+    this.filesInQuarantine = Math.max(this.filesInQuarantine, known.quarantined);
+    this.filesUndeletable = Math.max(this.filesUndeletable, known.undeletable);
   }
 
   /** Counts a file whose transfer rests on weaker checks. */
@@ -122,8 +150,11 @@ export class Tally {
       filesIgnored: this.filesIgnored,
       filesDeferred: this.filesDeferred,
       filesQuarantined: this.filesQuarantined,
+      filesInQuarantine: this.filesInQuarantine,
       filesUndeletable: this.filesUndeletable,
       filesUnsettled: this.filesUnsettled,
+      filesOpenedLate: this.filesOpenedLate,
+      uploadLatencyMs: this.uploads.values,
       filesWeak: this.filesWeak,
       weakness: this.weakness,
       backlogFiles: this.backlogFiles,

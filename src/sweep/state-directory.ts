@@ -142,6 +142,11 @@ export class StateDirectory implements AsyncDisposable {
     if (this.#roots.delete(root)) await this.saveHost();
   }
 
+  /** What the last completed sweep of a route came to, of an earlier run too. */
+  lastSweep(route: string): LastSweep | undefined {
+    return this.#sweeps.get(route);
+  }
+
   /** Notes what a sweep came to, for `status`. Resolves when that is on disk, if it can be. */
   async recordSweep(sweep: LastSweep): Promise<void> {
     this.#sweeps.set(sweep.route, sweep);

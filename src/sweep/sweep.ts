@@ -31,7 +31,7 @@ export type Notice =
   /** It has been there for so long, in milliseconds, and never settled. */
   | { readonly kind: "unsettled"; readonly sinceMs: number };
 
-export interface SweepOptions extends Omit<TransferContext, "onWeak"> {
+export interface SweepOptions extends Omit<TransferContext, "onWeak" | "onUploaded"> {
   readonly attempts: Attempts;
   readonly concurrency: number;
   /** For the files that are open; all sweeps of the process have their share of these. */
@@ -78,7 +78,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
 
 class Sweep {
   readonly #options: SweepOptions;
-  readonly #tally = new Tally();
+  readonly #tally: Tally;
   readonly #removals = new Set<Promise<void>>();
   /** Inodes of files with several names, one of which is under way. */
   readonly #linked = new Set<bigint>();
@@ -88,8 +88,14 @@ class Sweep {
 
   constructor(options: SweepOptions) {
     this.#options = options;
-    const tally = this.#tally;
-    this.#context = { ...options, tally, onWeak: (weakness) => tally.addWeak(weakness) };
+    const tally = new Tally(options.random);
+    this.#tally = tally;
+    this.#context = {
+      ...options,
+      tally,
+      onWeak: (weakness) => tally.addWeak(weakness),
+      onUploaded: (ms) => tally.uploads.add(ms),
+    };
   }
 
   async run(): Promise<SweepReport> {
@@ -111,6 +117,7 @@ class Sweep {
       await attempts.end(root, isWhole).catch(() => undefined);
       await this.#options.ledger.compact().catch(() => undefined);
     }
+    this.#tally.addKnown(attempts.count(root));
     return this.#tally.report({
       startedAt,
       endedAt: clock.now(),
@@ -183,6 +190,7 @@ class Sweep {
     if (outcome.kind === "removed") {
       tally.filesRemoved += 1;
       tally.bytesRemoved += outcome.bytes;
+      if (outcome.wasOpenedLate) tally.filesOpenedLate += 1;
       return;
     }
     if (outcome.kind === "kept") {

@@ -33,6 +33,8 @@ export interface TransferContext extends OpenContext, RemovalContext {
   moment(): Moment;
   /** Hears of each file for which no lease was to be had, and why. */
   onWeak(weakness: string): void;
+  /** Hears of each file that was uploaded, and how many milliseconds that took until the proof. */
+  onUploaded(ms: number): void;
 }
 
 /** A file that is in the bucket and still there, with what its removal needs. */
@@ -95,6 +97,7 @@ async function uploadOpen(
   const proved = await prove(opened, entry, key, context);
   if ("kind" in proved) return proved;
   const uploadMs = Math.round(context.clock.monotonic() - startedAt);
+  if (proved.attempts > 0) context.onUploaded(uploadMs);
   const { uploaded, isOnLedger } = await writeDown(entry, proved, context);
 
   return {

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, type FileHandle, open, realpath, stat, statfs } from "node:fs/promises";
+import { access, type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import {
   AgentError,
@@ -23,8 +23,6 @@ export interface WatchedDirectory extends AsyncDisposable {
   readonly filesystem: Filesystem;
   /** Whether its path still leads to it: it was not removed, replaced or mounted over. */
   isCurrent(): Promise<boolean>;
-  /** Free space of its filesystem, in bytes, for those who are not root. */
-  freeBytes(): Promise<number>;
 }
 
 /**
@@ -81,10 +79,6 @@ function makeWatched(
         stat(path, { bigint: true }).catch(() => undefined),
       ]);
       return now !== undefined && now.ino === held.ino && now.dev === held.dev;
-    },
-    async freeBytes() {
-      const { bavail, bsize } = await statfs(path);
-      return bavail * bsize;
     },
     async [Symbol.asyncDispose]() {
       await file.close().catch(() => undefined);

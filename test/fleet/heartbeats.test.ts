@@ -35,7 +35,7 @@ class BeatingHost {
       keepSlot: async (slot) => {
         this.#lastSlot = slot;
       },
-      beat: (slotAt) => {
+      beat: async (slotAt) => {
         this.beats.push({ slotAt, at: this.#world.time.now() });
         this.#world.logs.put(this.#hostId);
       },

@@ -49,6 +49,7 @@ export function routeOf(
     directory: "/var/spool/s3-offload",
     nextSweepAt: WRITTEN_AT + 60_000,
     isSweeping: false,
+    isLate: false,
     failure: undefined,
     lastSweep: undefined,
     ...changes,

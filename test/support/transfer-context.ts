@@ -71,6 +71,7 @@ export async function openContext(
     cancel: new AbortController().signal,
     moment: () => ({ now: clock.now(), steadySince: 0 }),
     onWeak: () => undefined,
+    onUploaded: () => undefined,
     ...changes,
     async [Symbol.asyncDispose]() {
       await directories[Symbol.asyncDispose]();

@@ -31,6 +31,11 @@ export interface Credentials {
    *   is read
    */
   renew(refused: AwsCredentialIdentity): Promise<void>;
+  /**
+   * Tries the renewal that the next request would try, if one is due by now; those that nobody has
+   * needed yet are not read. It never throws: see `lastError`.
+   */
+  renewIfDue(): Promise<void>;
   /** The credentials in use; undefined: none were read yet. */
   describe(): CredentialsDescription | undefined;
   /** Why the last read failed; undefined: it did not. Those from before may be in use still. */
@@ -66,6 +71,7 @@ export function makeCredentials(options: CredentialsOptions): Credentials {
     // The SDK would memoize what it gets a second time, and for ever if it has no expiration.
     provider: Object.assign(provide, { memoized: true, configBound: true }),
     renew: (refused) => renewing.renew(refused),
+    renewIfDue: () => renewing.renewIfDue(),
     describe: () => renewing.describe(),
     lastError: () => renewing.lastError,
     destroy: () => sts.destroy(),
@@ -127,6 +133,12 @@ class RenewingCredentials {
     const isToWait = this.lastError === undefined && this.#clock.boottime() < this.#nextReadAt;
     if (isToWait) return;
     this.#isRefused = true;
+    await this.#readOnce().catch(() => undefined);
+  }
+
+  async renewIfDue(): Promise<void> {
+    const isWanted = this.#held !== undefined || this.lastError !== undefined;
+    if (!isWanted || (this.#stage() === "fresh" && !this.#isRefused)) return;
     await this.#readOnce().catch(() => undefined);
   }
 

@@ -16,11 +16,15 @@ export interface Heartbeat {
   readonly unreachable: string | undefined;
   /** Of the last completed sweep of all routes. Wall-clock milliseconds. */
   readonly lastSweepAt: number | undefined;
+  /** No sweep of some route has been completed since the last but one due time. */
+  readonly isLate: boolean;
   /** Why the last sweep could not be done. */
   readonly sweepFailure: string | undefined;
   readonly filesWaiting: number;
   readonly filesFailed: number;
+  /** Set aside in the last sweeps. */
   readonly filesQuarantined: number;
+  readonly filesInQuarantine: number;
   readonly filesUndeletable: number;
   readonly backlogFiles: number;
   readonly backlogBytes: number;
@@ -68,10 +72,12 @@ export function parseHeartbeat(line: string): Heartbeat | undefined {
     configReadAt: time("configReadAt"),
     unreachable: text("unreachable"),
     lastSweepAt: time("lastSweepAt"),
+    isLate: members.get("isLate") === true,
     sweepFailure: text("sweepFailure"),
     filesWaiting: number("filesWaiting") ?? 0,
     filesFailed: number("filesFailed") ?? 0,
     filesQuarantined: number("filesQuarantined") ?? 0,
+    filesInQuarantine: number("filesInQuarantine") ?? 0,
     filesUndeletable: number("filesUndeletable") ?? 0,
     backlogFiles: number("backlogFiles") ?? 0,
     backlogBytes: number("backlogBytes") ?? 0,

@@ -147,9 +147,11 @@ function* failuresOf(latest: Heartbeat, heartbeatAt: number, lateMs: number): Ge
   const { lastSweepAt, credentialsExpireAt, credentialsFailure } = latest;
   if (lastSweepAt !== undefined && heartbeatAt - lastSweepAt >= lateMs) {
     yield `no sweep completed for ${formatDuration(heartbeatAt - lastSweepAt)}`;
+  } else if (latest.isLate) {
+    yield "no sweep completed since the last but one due time";
   }
   if (latest.filesFailed > 0) yield `${latest.filesFailed} files failed`;
-  if (latest.filesQuarantined > 0) yield `${latest.filesQuarantined} files in quarantine`;
+  if (latest.filesInQuarantine > 0) yield `${latest.filesInQuarantine} files in quarantine`;
   if (latest.filesUndeletable > 0) yield `${latest.filesUndeletable} files cannot be removed`;
   if (credentialsExpireAt !== undefined && credentialsExpireAt <= heartbeatAt) {
     yield "its credentials have expired";

@@ -33,7 +33,7 @@ class Host {
       keepSlot: async (slot) => {
         this.#kept = slot;
       },
-      beat: (slotAt) => this.beats.push({ slotAt, at: this.clock.now() }),
+      beat: async (slotAt) => void this.beats.push({ slotAt, at: this.clock.now() }),
     });
     this.#running = heartbeats.run(this.#stop.signal);
   }

@@ -46,9 +46,10 @@ class Place {
       refreshRoute: async (route) => route,
       watchOnly: async () => undefined,
       openState: async () =>
-        ({ recordFailedSweep: async () => undefined }) as unknown as Awaited<
-          ReturnType<Workplace["openState"]>
-        >,
+        ({
+          recordFailedSweep: async () => undefined,
+          lastSweep: () => undefined,
+        }) as unknown as Awaited<ReturnType<Workplace["openState"]>>,
     };
     const sweeper: Partial<Sweeper> = {
       sweep: async ({ config }, _config, { stop, cancel }) => {

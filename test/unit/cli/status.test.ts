@@ -34,7 +34,7 @@ describe("status", () => {
       isReadOnly: false,
     });
   const report = (changes: object = {}) => ({
-    ...new Tally().report({
+    ...new Tally(() => 0).report({
       startedAt: Date.now() - 60_000,
       endedAt: Date.now(),
       durationMs: 50,

@@ -7,7 +7,12 @@ import type { Outcome } from "../../../src/sweep/outcome.ts";
 import { type SweepReport, Tally } from "../../../src/sweep/report.ts";
 import { laterClock } from "../../support/memory-store.ts";
 
-const EMPTY = new Tally().report({ startedAt: 0, endedAt: 0, durationMs: 0, isInterrupted: false });
+const EMPTY = new Tally(() => 0).report({
+  startedAt: 0,
+  endedAt: 0,
+  durationMs: 0,
+  isInterrupted: false,
+});
 
 function makePlace({ isTerminal = false, isDryRun = false } = {}) {
   let text = "";

@@ -1,6 +1,4 @@
 import { expect } from "chai";
-import fc from "fast-check";
-import { emfFields } from "../../../src/logs/emf.ts";
 import { EVENTS, type EventName, LEVELS } from "../../../src/logs/events.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -84,69 +82,5 @@ describe("a record", () => {
     clock.setWallClock(START + 1_000);
     logger.log("agent.started");
     expect(state[0]?.timestamp).to.equal(START + 1_000);
-  });
-});
-
-/** What the specification of the embedded metric format demands of a record, beyond being JSON. */
-function assertEmf(record: Record<string, unknown>): void {
-  const { Timestamp, CloudWatchMetrics } = record["_aws"] as {
-    Timestamp: unknown;
-    CloudWatchMetrics: {
-      Namespace: string;
-      Dimensions: string[][];
-      Metrics: { Name: string; Unit: string }[];
-    }[];
-  };
-  expect(Timestamp).to.satisfy(Number.isSafeInteger);
-  expect(CloudWatchMetrics).to.have.length.above(0);
-  for (const { Namespace, Dimensions, Metrics } of CloudWatchMetrics) {
-    expect(Namespace).to.match(/^[\w.\-/#:]{1,255}$/);
-    expect(Dimensions).to.have.length.above(0);
-    for (const set of Dimensions) {
-      expect(set.length).to.be.at.most(30);
-      for (const key of set) expect(record[key]).to.be.a("string").with.length.within(1, 1_024);
-    }
-    expect(Metrics.length).to.be.at.most(100);
-    for (const { Name, Unit } of Metrics) {
-      expect(record[Name], Name).to.be.a("number").that.satisfies(Number.isFinite);
-      expect(Unit).to.be.oneOf(["Count", "Bytes", "Milliseconds", "Seconds"]);
-    }
-  }
-}
-
-describe("emfFields", () => {
-  it("makes a record that keeps the specification, through the logger too", () => {
-    const anyMetrics = fc.dictionary(
-      fc.stringMatching(/^Files[A-Z][a-z]{1,20}$/),
-      fc.tuple(fc.nat(), fc.constantFrom("Count" as const, "Bytes" as const, "Seconds" as const)),
-      { maxKeys: 40 },
-    );
-    fc.assert(
-      fc.property(anyMetrics, (metrics) => {
-        const { logger, state } = make();
-        const fields = emfFields(metrics, { Fleet: "web", Route: "main" }, START);
-        logger.log("sweep.completed", fields);
-        const record = JSON.parse(state[0]?.line ?? "");
-        assertEmf(record);
-        for (const [name, [value]] of Object.entries(metrics)) {
-          expect(record[name]).to.equal(value);
-        }
-        const names = record._aws.CloudWatchMetrics.flatMap(
-          ({ Metrics }: { Metrics: { Name: string }[] }) => Metrics.map(({ Name }) => Name),
-        );
-        expect(names).to.have.members(Object.keys(metrics));
-      }),
-    );
-  });
-
-  it("never has the host as a dimension, which would be a paid metric for every host", () => {
-    const fields = emfFields({ Files: [1, "Count"] }, { Fleet: "web", Route: "main" }, START);
-    expect(fields).to.include({ Fleet: "web", Route: "main" });
-    const { CloudWatchMetrics } = fields["_aws"] as { CloudWatchMetrics: unknown[] };
-    expect(CloudWatchMetrics).to.have.length(1);
-    expect(CloudWatchMetrics[0]).to.have.deep.property("Dimensions", [
-      ["Fleet"],
-      ["Fleet", "Route"],
-    ]);
   });
 });

@@ -12,7 +12,6 @@ import {
   type LogEvent,
   makeLogEvent,
 } from "../../../src/logs/batch.ts";
-import { emfFields } from "../../../src/logs/emf.ts";
 import type { BatchAnswer, LogDestination } from "../../../src/logs/log-destination.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
@@ -278,34 +277,5 @@ describe("makeStreamSink", () => {
     await new Promise((resolve) => broken.once("close", resolve));
     sink.write("b", 0);
     expect(sink.dropped).to.equal(2);
-  });
-});
-
-describe("emfFields", () => {
-  it("follows the embedded metric format", () => {
-    const fields = emfFields(
-      { Files: [3, "Count"], Took: [9, "Milliseconds"] },
-      { Fleet: "f", Route: "r" },
-      42,
-    );
-    expect(fields).to.deep.equal({
-      Fleet: "f",
-      Route: "r",
-      Files: 3,
-      Took: 9,
-      _aws: {
-        Timestamp: 42,
-        CloudWatchMetrics: [
-          {
-            Namespace: "S3OffloadAgent",
-            Dimensions: [["Fleet"], ["Fleet", "Route"]],
-            Metrics: [
-              { Name: "Files", Unit: "Count" },
-              { Name: "Took", Unit: "Milliseconds" },
-            ],
-          },
-        ],
-      },
-    });
   });
 });

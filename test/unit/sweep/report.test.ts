@@ -1,7 +1,12 @@
 import { expect } from "chai";
 import { exitCodeOf, type SweepReport, Tally } from "../../../src/sweep/report.ts";
 
-const EMPTY = new Tally().report({ startedAt: 0, endedAt: 0, durationMs: 0, isInterrupted: false });
+const EMPTY = new Tally(() => 0).report({
+  startedAt: 0,
+  endedAt: 0,
+  durationMs: 0,
+  isInterrupted: false,
+});
 
 describe("exitCodeOf", () => {
   const table: readonly (readonly [string, Partial<SweepReport>, number])[] = [
@@ -32,7 +37,7 @@ describe("exitCodeOf", () => {
 
 describe("Tally", () => {
   it("tells the age of the oldest of the backlog, and never a negative one", () => {
-    const tally = new Tally();
+    const tally = new Tally(() => 0);
     tally.addToBacklog(5n, 10_000);
     tally.addToBacklog(7n, 4_000);
     const times = { startedAt: 0, durationMs: 1.6, isInterrupted: false };

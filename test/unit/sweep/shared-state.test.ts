@@ -148,7 +148,12 @@ describe("the state directory that several sweeps share", () => {
     await using place = await makePlace();
     const { state } = place;
     const report = (startedAt: number) =>
-      new Tally().report({ startedAt, endedAt: startedAt, durationMs: 1, isInterrupted: false });
+      new Tally(() => 0).report({
+        startedAt,
+        endedAt: startedAt,
+        durationMs: 1,
+        isInterrupted: false,
+      });
     const noting: Promise<void>[] = [];
     for (let n = 1; n <= 20; n += 1) {
       for (const route of ["a", "b"]) {

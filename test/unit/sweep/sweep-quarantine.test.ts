@@ -28,7 +28,11 @@ describe("sweep: quarantine", () => {
     expect(await sweepOf(place, true)).to.include({ filesFailed: 1, filesQuarantined: 0 });
     await place.restart();
     expect(await sweepOf(place, true)).to.include({ filesFailed: 1, backlogFiles: 1 });
-    expect(await sweepOf(place, true)).to.include({ filesFailed: 1, filesQuarantined: 1 });
+    expect(await sweepOf(place, true)).to.include({
+      filesFailed: 1,
+      filesQuarantined: 1,
+      filesInQuarantine: 1,
+    });
     expect(place.observer.notices).to.have.length(1);
     const [told] = place.observer.notices;
     expect(told?.path).to.equal("d/bad");
@@ -41,7 +45,7 @@ describe("sweep: quarantine", () => {
     for (let sweeps = 0; sweeps < 3; sweeps += 1) {
       await place.restart();
       const report = await sweepOf(place, true);
-      expect(report).to.include({ filesQuarantined: 1, filesFailed: 0, backlogFiles: 0 });
+      expect(report).to.include({ filesInQuarantine: 1, filesFailed: 0, backlogFiles: 0 });
     }
     expect(requestsFor(place, "d/bad")).to.equal(3);
     expect(place.observer.notices).to.have.length(1);
@@ -69,7 +73,7 @@ describe("sweep: quarantine", () => {
       await writeFile(`${place.root}/good`, `${sweeps}`);
       place.pass(7 * HOUR);
       const report = await place.run({ quarantineAfter: 0 });
-      expect(report).to.include({ filesRemoved: 1, filesQuarantined: 0 });
+      expect(report).to.include({ filesRemoved: 1, filesInQuarantine: 0 });
     }
   });
 
@@ -86,7 +90,7 @@ describe("sweep: quarantine", () => {
       notice: { kind: "released" },
     });
     expect(await readFile(`${place.root}/bad`, "utf8")).to.equal("mended");
-    expect(await place.run()).to.include({ filesRemoved: 1, filesQuarantined: 0 });
+    expect(await place.run()).to.include({ filesRemoved: 1, filesInQuarantine: 0 });
     expect(place.store.objects.get("bad")?.toString()).to.equal("mended");
   });
 
@@ -100,7 +104,7 @@ describe("sweep: quarantine", () => {
       place.pass(7 * HOUR);
       expect(await place.run()).to.include({
         filesRemoved: sweeps === 0 ? 1 : 0,
-        filesQuarantined: 1,
+        filesInQuarantine: 1,
       });
     }
     expect(place.store.objects.get("bad")?.toString()).to.equal("a good one");
@@ -115,7 +119,7 @@ describe("sweep: quarantine", () => {
     }
     expect(await readFile(`${place.root}/bad`, "utf8")).to.equal("second bad");
     expect(await readFile(`${place.root}/.s3oa-quarantine/bad`, "utf8")).to.equal("first bad");
-    expect(await sweepOf(place, true)).to.include({ filesQuarantined: 1, filesFailed: 1 });
+    expect(await sweepOf(place, true)).to.include({ filesInQuarantine: 1, filesFailed: 1 });
   });
 
   it("a file put into quarantine by somebody else is no file of the agent's: it goes to its place", async () => {
@@ -133,7 +137,7 @@ describe("sweep: quarantine", () => {
     await using place = await makePlace(0);
     await mkdir(`${place.root}/.s3oa-quarantine`);
     await writeFile(`${place.root}/.s3oa-quarantine/f`, "content");
-    expect(await place.run({ isDryRun: true })).to.include({ filesQuarantined: 1 });
+    expect(await place.run({ isDryRun: true })).to.include({ filesInQuarantine: 1 });
     expect(await readdir(`${place.root}/.s3oa-quarantine`)).to.deep.equal(["f"]);
   });
 
@@ -143,7 +147,11 @@ describe("sweep: quarantine", () => {
     await writeFile(`${place.root}/bad`, "bad");
     await symlink(other.root, `${place.root}/.s3oa-quarantine`);
     for (let sweeps = 0; sweeps < 4; sweeps += 1) {
-      expect(await sweepOf(place, true)).to.include({ filesFailed: 1, filesQuarantined: 0 });
+      expect(await sweepOf(place, true)).to.include({
+        filesFailed: 1,
+        filesQuarantined: 0,
+        filesInQuarantine: 0,
+      });
     }
     expect(await other.left()).to.deep.equal([]);
     expect(await readFile(`${place.root}/bad`, "utf8")).to.equal("bad");
@@ -170,7 +178,10 @@ describe("sweep: quarantine", () => {
         if (key.startsWith("good")) while (struck.length === 0) await new Promise(setImmediate);
         await Promise.all(struck);
       };
-      expect(await sweepOf(place, true), strike).to.include({ filesQuarantined: 0 });
+      expect(await sweepOf(place, true), strike).to.include({
+        filesQuarantined: 0,
+        filesInQuarantine: 0,
+      });
       expect(await place.left()).not.to.include(".s3oa-quarantine");
     }
   });

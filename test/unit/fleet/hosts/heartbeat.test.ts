@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { heartbeatFields } from "../../../../src/agent/heartbeat-record.ts";
+import { NO_SWEEPS } from "../../../../src/agent/sweep-counts.ts";
 import { parseHeartbeat } from "../../../../src/fleet/hosts/heartbeat.ts";
 import { NOW } from "../../../support/heartbeats.ts";
 
@@ -30,13 +31,17 @@ describe("parseHeartbeat", () => {
           directory: "/x",
           nextSweepAt: undefined,
           isSweeping: false,
+          isLate: true,
           lastSweep: undefined,
+          sinceSweepMs: undefined,
           failure: "the directory is gone",
         },
       ],
       credentials: { source: "environment", expiresAt: NOW + 1_000, failure: "no file" },
       logs: { waiting: 0, dropped: 0 },
       isStopping: false,
+      sweeps: NO_SWEEPS,
+      freePercent: 50,
     });
     const heartbeat = parseHeartbeat(JSON.stringify({ version: "0.1.0", ...record }));
     expect(heartbeat).to.deep.equal({
@@ -48,10 +53,12 @@ describe("parseHeartbeat", () => {
       configReadAt: undefined,
       unreachable: "ECONNREFUSED",
       lastSweepAt: undefined,
+      isLate: true,
       sweepFailure: "the directory is gone",
       filesWaiting: 0,
       filesFailed: 0,
       filesQuarantined: 0,
+      filesInQuarantine: 0,
       filesUndeletable: 0,
       backlogFiles: 0,
       backlogBytes: 0,

@@ -43,7 +43,7 @@ describe("judgeFleet", () => {
     ["15 minutes of silence", { lastAt: NOW - 900_000 }, "silent", /^no heartbeat for 15m$/],
     ["a failed sweep", { sweepFailure: "no such bucket" }, "failing", /^its sweep failed: no such/],
     ["failed files", { filesFailed: 2 }, "failing", /^2 files failed$/],
-    ["quarantine", { filesQuarantined: 1 }, "failing", /^1 files in quarantine$/],
+    ["quarantine", { filesInQuarantine: 1 }, "failing", /^1 files in quarantine$/],
     ["files that stay", { filesUndeletable: 4 }, "failing", /^4 files cannot be removed$/],
     ["no SSM", { unreachable: "ECONNREFUSED" }, "failing", /cannot read its parameters: ECONN/],
     ["no sweep for long", { lastSweepAt: at(90) }, "failing", /^no sweep completed for 1h 29m$/],

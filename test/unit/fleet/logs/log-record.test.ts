@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { logText } from "../../../../src/cli/fleet/log-text.ts";
 import { isAtLeast, readLogRecord } from "../../../../src/fleet/logs/log-record.ts";
 import { makePalette } from "../../../../src/lib/palette.ts";
-import { emfFields } from "../../../../src/logs/emf.ts";
+import { routeMetrics } from "../../../../src/logs/emf.ts";
 import { LEVELS } from "../../../../src/logs/events.ts";
 
 const AT = Date.parse("2026-11-24T12:00:00.250Z");
@@ -23,11 +23,8 @@ describe("a log record for people", () => {
   });
 
   it("does not say metrics twice", () => {
-    const metrics = emfFields(
-      { FilesRemoved: [3, "Count"] },
-      { Fleet: "web", Route: "default" },
-      AT,
-    );
+    const about = { fleet: "web", route: "default" };
+    const metrics = routeMetrics(about, { both: { FilesRemoved: 3 }, route: {} }, AT);
     const text = textOf({ ...base, event: "sweep.completed", filesRemoved: 3, ...metrics });
     expect(text)
       .to.include("filesRemoved=3")
