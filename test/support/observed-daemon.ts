@@ -1,0 +1,281 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DaemonAgent, runDaemon } from "../../src/agent/daemon.ts";
+import { Sweeper } from "../../src/agent/sweeper.ts";
+import { Workplace } from "../../src/agent/workplace.ts";
+import { type Credentials, makeCredentials } from "../../src/aws/credentials/credentials.ts";
+import type { Bootstrap } from "../../src/config/bootstrap.ts";
+import { parameterPaths } from "../../src/config/parameters.ts";
+import { messageOf } from "../../src/lib/errors.ts";
+import { VERSION } from "../../src/lib/version.ts";
+import { makeLogger, type RecordSink } from "../../src/logs/logger.ts";
+import { LastKnownGoodFile } from "../../src/refresh/last-known-good.ts";
+import type { Failed, ObjectStore, StoreFailure } from "../../src/sweep/object-store.ts";
+import type { LogRecord } from "./alarms/metric-points.ts";
+import { MemorySsm } from "./memory-ssm.ts";
+import { MemoryStore } from "./memory-store.ts";
+import { ObservedTime } from "./observed-time.ts";
+
+export const FLEET = "web";
+const PARAMETERS = `/s3-offload-agent/fleets/${FLEET}`;
+/** How long a record is on its way to CloudWatch Logs: so often the shipper sends. */
+const SHIPPING_MS = 5_000;
+/** What instance profiles give lasts for hours. */
+const CREDENTIALS_MS = 6 * 3_600_000;
+
+const NO_CREDENTIALS: StoreFailure = {
+  kind: "credentials",
+  code: "CredentialsProviderError",
+  message: "",
+  isRetryable: false,
+  scope: "service",
+};
+
+/** A fleet of daemons in one simulated time: bucket, Parameter Store and logs are in memory. */
+export class ObservedFleet implements AsyncDisposable {
+  readonly time: ObservedTime;
+  readonly store = new MemoryStore();
+  readonly ssm: MemorySsm;
+  /** Everything that was written, by all hosts. */
+  readonly records: LogRecord[] = [];
+  readonly folder: string;
+  readonly #hosts: ObservedHost[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    // A full hour, and not behind the real clock.
+    this.time = new ObservedTime(Math.ceil(Date.now() / 3_600_000) * 3_600_000);
+    this.ssm = new MemorySsm(this.time);
+    this.set("bucket", "a-bucket");
+  }
+
+  static async make(): Promise<ObservedFleet> {
+    return new ObservedFleet(await mkdtemp(join(tmpdir(), "observed-fleet-")));
+  }
+
+  /** Sets a parameter of the fleet. */
+  set(leaf: string, value: string): void {
+    this.ssm.set(`${PARAMETERS}/${leaf}`, value);
+  }
+
+  unset(leaf: string): void {
+    this.ssm.unset(`${PARAMETERS}/${leaf}`);
+  }
+
+  /** Installs the agent on a host and starts it. */
+  async addHost(hostId: string): Promise<ObservedHost> {
+    const host = await ObservedHost.make(this, hostId);
+    this.#hosts.push(host);
+    host.start();
+    return host;
+  }
+
+  async addHosts(...hostIds: readonly string[]): Promise<readonly ObservedHost[]> {
+    return await Promise.all(hostIds.map((hostId) => this.addHost(hostId)));
+  }
+
+  /** Lets minutes pass. */
+  async pass(minutes: number): Promise<void> {
+    await this.time.runUntil(this.time.now() + minutes * 60_000);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts) await host.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * One host: the product's own daemon, sweeper, refresher, heartbeats, credentials and logger with
+ * real directories, put together as `Agent` does it.
+ */
+export class ObservedHost {
+  readonly hostId: string;
+  /** The watched directory. */
+  readonly directory: string;
+  /** The variables that its credentials come from. */
+  readonly env: Record<string, string> = {};
+  /** What is free on its disks. */
+  freePercent = 60;
+  readonly #fleet: ObservedFleet;
+  readonly #stateDirectory: string;
+  #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  private constructor(fleet: ObservedFleet, hostId: string) {
+    this.#fleet = fleet;
+    this.hostId = hostId;
+    this.directory = join(fleet.folder, hostId, "spool");
+    this.#stateDirectory = join(fleet.folder, hostId, "state");
+  }
+
+  static async make(fleet: ObservedFleet, hostId: string): Promise<ObservedHost> {
+    const host = new ObservedHost(fleet, hostId);
+    await mkdir(host.directory, { recursive: true });
+    await mkdir(host.#stateDirectory, { recursive: true });
+    fleet.ssm.set(`/s3-offload-agent/hosts/${hostId}/directory`, host.directory);
+    host.giveCredentials();
+    return host;
+  }
+
+  /** Whoever renews the credentials does it from now on: each read gives new ones. */
+  giveCredentials(): void {
+    const { time } = this.#fleet;
+    this.env["AWS_ACCESS_KEY_ID"] = "AKIAEXAMPLE";
+    this.env["AWS_SECRET_ACCESS_KEY"] = "an example";
+    Object.defineProperty(this.env, "AWS_CREDENTIAL_EXPIRATION", {
+      get: () => new Date(time.now() + CREDENTIALS_MS).toISOString(),
+      configurable: true,
+    });
+  }
+
+  /** Whoever renews them is gone. */
+  takeCredentials(): void {
+    delete this.env["AWS_ACCESS_KEY_ID"];
+  }
+
+  /** A producer finishes a file. */
+  async write(name: string, text = name): Promise<void> {
+    await writeFile(join(this.directory, name), text);
+  }
+
+  /** Starts the daemon. */
+  start(): void {
+    this.#stop = new AbortController();
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  /** Stops the daemon, as systemd does. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("stopped"));
+    if (this.#running !== undefined) await this.#fleet.time.until(this.#running);
+    this.#running = undefined;
+  }
+
+  async #run(stop: AbortSignal): Promise<void> {
+    const { time: clock } = this.#fleet;
+    await using parts = new AsyncDisposableStack();
+    const credentials = this.#makeCredentials();
+    parts.defer(() => credentials.destroy());
+    const agent = this.#makeAgent(credentials, parts);
+    agent.logger.log("agent.started", { pid: 1, node: process.versions.node });
+    await runDaemon({
+      agent,
+      workingDirectory: this.#fleet.folder,
+      statusDirectories: [this.#stateDirectory],
+      clock,
+      random: () => 0.5,
+      stop,
+      cancel: stop,
+      onReload() {},
+      freePercentOf: async () => this.freePercent,
+    });
+    agent.logger.log("agent.stopped");
+  }
+
+  #makeCredentials(): Credentials {
+    return makeCredentials({
+      choice: { kind: "environment" },
+      roleArn: undefined,
+      hostId: this.hostId,
+      region: "eu-central-1",
+      env: this.env,
+      allowImdsV1: false,
+      clock: this.#fleet.time,
+    });
+  }
+
+  /** The bucket, which takes signed requests only. */
+  #makeStore(credentials: Credentials): ObjectStore {
+    const { store } = this.#fleet;
+    const signed = async <Answer>(send: () => Promise<Answer>): Promise<Answer | Failed> => {
+      try {
+        await credentials.provider();
+      } catch (error) {
+        return { kind: "failed", failure: { ...NO_CREDENTIALS, message: messageOf(error) } };
+      }
+      return await send();
+    };
+    return {
+      put: (request) => signed(() => store.put(request)),
+      createUpload: (request) => signed(() => store.createUpload(request)),
+      putPart: (request) => signed(() => store.putPart(request)),
+      completeUpload: (request) => signed(() => store.completeUpload(request)),
+      abortUpload: (request) => signed(() => store.abortUpload(request)),
+    };
+  }
+
+  /** The way to CloudWatch Logs, on which records wait while there are no credentials. */
+  #makeSink(credentials: Credentials): RecordSink {
+    const { records } = this.#fleet;
+    const waiting: LogRecord[] = [];
+    return {
+      write: (message, at) => {
+        waiting.push({ at, stream: this.hostId, message });
+        const { expiresAt = Number.POSITIVE_INFINITY } = credentials.describe() ?? {};
+        if (expiresAt <= at) return;
+        const arrivedAt = at + SHIPPING_MS;
+        for (const record of waiting.splice(0)) records.push({ ...record, arrivedAt });
+      },
+    };
+  }
+
+  #makeAgent(credentials: Credentials, parts: AsyncDisposableStack): DaemonAgent {
+    const { hostId, directory } = this;
+    const { time: clock, ssm, folder } = this.#fleet;
+    const random = () => 0.5;
+    const sink = this.#makeSink(credentials);
+    const base = { fleet: FLEET, host: hostId, version: VERSION };
+    const logger = makeLogger({ clock, base, state: [sink], files: [sink] });
+    const bootstrap: Bootstrap = {
+      fleet: FLEET,
+      region: undefined,
+      hostId,
+      parameterRoot: "/s3-offload-agent",
+      allowedRoots: [directory],
+      allowedBuckets: undefined,
+      stateDirectory: this.#stateDirectory,
+      credentials: { kind: "environment" },
+      allowImdsV1: false,
+      roleArn: undefined,
+      allowOverwrite: false,
+      minAgeFloorMs: 30_000,
+    };
+    const workplace = new Workplace({ bootstrap, workingDirectory: folder, clock, logger });
+    parts.use(workplace);
+    const sweeper = new Sweeper({
+      fleet: FLEET,
+      hostId,
+      clock,
+      random,
+      logger,
+      store: this.#makeStore(credentials),
+      workplace,
+      clockOffsetMs: () => 0,
+    });
+    parts.use(sweeper);
+    const { allowedBuckets, allowOverwrite, minAgeFloorMs, stateDirectory } = bootstrap;
+    const paths = parameterPaths(bootstrap);
+    return {
+      logger,
+      workplace,
+      sweeper,
+      stateDirectory,
+      parameters: ssm,
+      host: { hostId, paths, allowedBuckets, allowOverwrite, minAgeFloorMs },
+      about: { ...base, pid: 1, machine: hostId, stateDirectory },
+      get credentials() {
+        return { ...credentials.describe(), failure: credentials.lastError()?.message };
+      },
+      logs: { waiting: 0, dropped: 0 },
+      renewCredentialsIfDue: () => credentials.renewIfDue(),
+      lastKnownGood: () =>
+        new LastKnownGoodFile(stateDirectory, { ...paths, region: "" }, () => {}),
+      follow({ settings }) {
+        logger.setLevel(settings["log-level"]);
+        logger.setFileEvents(settings["file-events"]);
+      },
+    };
+  }
+}
