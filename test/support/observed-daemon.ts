@@ -163,7 +163,8 @@ export class ObservedHost {
     await runDaemon({
       agent,
       workingDirectory: this.#fleet.folder,
-      statusDirectories: [this.#stateDirectory],
+      // It is written by `writeFile`, of which the simulated time could not know.
+      statusDirectories: [],
       clock,
       random: () => 0.5,
       stop,

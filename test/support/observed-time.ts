@@ -16,8 +16,8 @@ interface Sleeper {
 /**
  * Time of which nothing is real, for code whose files are real: it stands still while any promise
  * or any work on a file is under way, and then jumps to the next moment for which somebody sleeps.
- * A day of an agent passes in seconds. What it does not know of, such as sockets and children, must
- * not be waited for in it.
+ * A day of an agent passes in seconds. What it does not know of must not be waited for in it: sockets,
+ * children, and Node's `writeFile` by a path, which Node does in one piece and does not list.
  */
 export class ObservedTime implements Clock {
   #now: number;
