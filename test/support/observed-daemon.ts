@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DaemonAgent, runDaemon } from "../../src/agent/daemon.ts";
+import { SLOT_MS } from "../../src/agent/heartbeats.ts";
 import { Sweeper } from "../../src/agent/sweeper.ts";
 import { Workplace } from "../../src/agent/workplace.ts";
 import { type Credentials, makeCredentials } from "../../src/aws/credentials/credentials.ts";
@@ -21,8 +22,8 @@ export const FLEET = "web";
 const PARAMETERS = `/s3-offload-agent/fleets/${FLEET}`;
 /** How long a record is on its way to CloudWatch Logs: so often the shipper sends. */
 const SHIPPING_MS = 5_000;
-/** What instance profiles give lasts for hours. */
-const CREDENTIALS_MS = 6 * 3_600_000;
+/** What a role of Roles Anywhere or of Systems Manager gives. */
+const CREDENTIALS_MS = 3_600_000;
 
 const NO_CREDENTIALS: StoreFailure = {
   kind: "credentials",
@@ -44,8 +45,8 @@ export class ObservedFleet implements AsyncDisposable {
 
   private constructor(folder: string) {
     this.folder = folder;
-    // A full hour, and not behind the real clock.
-    this.time = new ObservedTime(Math.ceil(Date.now() / 3_600_000) * 3_600_000);
+    // Where heartbeats are counted from, not behind the real clock and little before it.
+    this.time = new ObservedTime(Math.ceil(Date.now() / SLOT_MS) * SLOT_MS);
     this.ssm = new MemorySsm(this.time);
     this.set("bucket", "a-bucket");
   }
