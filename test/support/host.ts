@@ -8,7 +8,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { endAtLast } from "./leftover-children.ts";
+import { checkRecord, isRecord } from "./record-rules.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -46,8 +48,8 @@ export interface TestHost extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Starts `s3-offload-agent run`. */
   start(options?: RunOptions): RunningAgent;
-  /** Writes a file into the watched directory. */
-  write(name: string, content: string | Buffer): Promise<string>;
+  /** Writes a file into the watched directory; without a content, one that nothing tells of. */
+  write(name: string, content?: string | Buffer): Promise<string>;
 }
 
 export interface RunOptions {
@@ -105,7 +107,7 @@ export async function makeHost(
     run: (args, options) => endOf(begin([...args, "--config", bootstrap], options)),
     start: (options) =>
       watchAgent(begin(["run", "--config", bootstrap], options), { isHurried: true }),
-    async write(name, content) {
+    async write(name, content = CONTENT_MARK) {
       const path = join(watched, name);
       await writeFile(path, content);
       return path;
@@ -124,7 +126,14 @@ export async function untilAged(path: string, ageMs: number): Promise<void> {
 /** The JSON objects of an output with one a line. */
 export function recordsOf(stdout: string): Record<string, unknown>[] {
   const lines = stdout.split("\n").filter((line) => line !== "");
+  for (const line of lines) assertRecord(line);
   return lines.map((line) => JSON.parse(line));
+}
+
+/** Every record of every agent in these tests is as the tables of events say. */
+function assertRecord(line: string): void {
+  const problems = isRecord(line) ? checkRecord(line) : [];
+  if (problems.length > 0) throw new Error(`${problems.join("; ")}: ${line}`);
 }
 
 async function endOf(child: ReturnType<typeof spawn>): Promise<Ended> {
@@ -159,6 +168,7 @@ export function watchAgent(
   };
   if (child.stdout === null) throw new Error("the agent has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
+    assertRecord(line);
     const record = JSON.parse(line);
     if (isHurried && record.event === "agent.started") child.kill("SIGHUP");
     records.push(record);

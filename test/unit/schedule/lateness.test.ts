@@ -14,6 +14,7 @@ describe("sweeps are late", () => {
     ["ended just before a due time", "rate(10 minutes)", 0, "10:09:59.999", "10:20:00"],
     ["ended at a due time", "rate(10 minutes)", 0, "10:10:00", "10:30:00"],
     ["with the host's own phase", "rate(10 minutes)", 0.5, "10:05:07", "10:25:00"],
+    ["more often than each half minute: after one", "rate(1 second)", 0, "10:00:05", "10:01:05"],
     ["once an hour", "rate(1 hour)", 0.25, "10:20:00", "12:15:00"],
     ["cron", "0 * * * *", 0, "10:00:30", "12:00:00"],
     ["cron that pauses at night", "0 8-18 * * *", 0, "18:00:30", "33:00:00"],
