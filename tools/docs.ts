@@ -2,27 +2,32 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { BOOTSTRAP_KEYS } from "../src/config/bootstrap.ts";
 import { FLEET_PARAMETERS, settingsSchema } from "../src/config/schema.ts";
-import { EVENTS } from "../src/logs/events.ts";
+import { commonFields, eventContents, eventSections } from "./docs/events.ts";
+import { table } from "./docs/table.ts";
 
 /**
- * `npm run docs`: writes the parts of the README that are made from the source, between
- * `<!-- NAME -->` and `<!-- /NAME -->`. A test holds the README against the same tables.
+ * `npm run docs`: writes the parts of the documents that are made from the source, between
+ * `<!-- NAME -->` and `<!-- /NAME -->`. A test holds the documents against the same tables.
  */
-const README = fileURLToPath(new URL("../README.md", import.meta.url));
+const ROOT = new URL("../", import.meta.url);
 
-/** Each generated part of the README, by its name. */
-export const GENERATED: Readonly<Record<string, () => string>> = {
-  parameters: parameterTable,
-  bootstrap: bootstrapTable,
-  events: eventTable,
+/** Each document with its generated parts, by their names. */
+export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  "README.md": { parameters: parameterTable, bootstrap: bootstrapTable },
+  "docs/events.md": { contents: eventContents, common: commonFields, events: eventSections },
 };
 
-/** The README with every generated part made anew. @throws Error if a part's marks are missing */
-export function withGenerated(text: string): string {
+/** Where a document is. */
+export function pathOf(document: string): string {
+  return fileURLToPath(new URL(document, ROOT));
+}
+
+/** A document with every generated part made anew. @throws Error if a part's marks are missing */
+export function withGenerated(document: string, text: string): string {
   let result = text;
-  for (const [name, make] of Object.entries(GENERATED)) {
+  for (const [name, make] of Object.entries(GENERATED[document] ?? {})) {
     const part = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
-    if (!part.test(result)) throw new Error(`README.md has no part ${name}`);
+    if (!part.test(result)) throw new Error(`${document} has no part ${name}`);
     result = result.replace(part, (_, open: string, close: string) => `${open}${make()}${close}`);
   }
   return result;
@@ -46,20 +51,9 @@ function bootstrapTable(): string {
   return table([["key", "variable", "meaning"], ...rows]);
 }
 
-function eventTable(): string {
-  const rows = Object.entries(EVENTS).map(([name, { level, doc }]) => [`\`${name}\``, level, doc]);
-  return table([["event", "level", "meaning"], ...rows]);
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const lines = rows.map(
-    (row) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`,
-  );
-  const [head = "", ...body] = lines;
-  const rule = `|${"---|".repeat(rows[0]?.length ?? 0)}`;
-  return `${[head, rule, ...body].join("\n")}\n`;
-}
-
 if (process.argv.includes("--write")) {
-  await writeFile(README, withGenerated(await readFile(README, "utf8")));
+  for (const document of Object.keys(GENERATED)) {
+    const path = pathOf(document);
+    await writeFile(path, withGenerated(document, await readFile(path, "utf8")));
+  }
 }

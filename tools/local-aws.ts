@@ -40,6 +40,8 @@ sys.stdin.read()
 os._exit(0)
 `;
 
+import { SECRET_MARK } from "./marks.ts";
+
 /** Long enough for a cold start on a busy machine (measured: 1 to 3 s): no hang is for ever. */
 const START_MS_MAX = 60_000;
 
@@ -128,7 +130,7 @@ function describe(endpoint: string, child: ChildProcess, stop: () => Promise<voi
     AWS_REGION: "eu-central-1",
     AWS_DEFAULT_REGION: "eu-central-1",
     AWS_ACCESS_KEY_ID: "local-aws",
-    AWS_SECRET_ACCESS_KEY: "local-aws",
+    AWS_SECRET_ACCESS_KEY: `${SECRET_MARK}-local-aws`,
     AWS_SESSION_TOKEN: "",
     AWS_EC2_METADATA_DISABLED: "true",
     AWS_CONFIG_FILE: "/dev/null",

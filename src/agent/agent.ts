@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type AwsClients, makeClients } from "../aws/clients.ts";
 import { makeLogDestination } from "../aws/cloudwatch-logs.ts";
 import { makeS3Store } from "../aws/s3.ts";
@@ -17,8 +17,11 @@ import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
 import { RateLimiter } from "../lib/rate-limiter.ts";
 import { VERSION } from "../lib/version.ts";
+import { fleetMetrics } from "../logs/emf.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
 import { LogShipper } from "../logs/shipper.ts";
+import { Spool } from "../logs/spool.ts";
+import { SpoolSpace } from "../logs/spool-space.ts";
 import { LastKnownGoodFile } from "../refresh/last-known-good.ts";
 import { readParametersNow } from "../refresh/read-now.ts";
 import { limitUploads } from "../sweep/limited-store.ts";
@@ -56,6 +59,10 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #clients: AwsClients;
   readonly #uploadLimiter: RateLimiter;
+  /** The room for records on disk. */
+  readonly #space = new SpoolSpace();
+  /** By the names of their directories. */
+  readonly #spools: { readonly state: Spool; readonly files: Spool };
   readonly #shippers: readonly LogShipper[];
   readonly #stopShipping = new AbortController();
   #shipping: Promise<unknown> = Promise.resolve();
@@ -77,16 +84,21 @@ export class Agent {
     this.parameters = makeParameterSource(clients.ssm, clock);
     this.stateDirectory = resolve(workingDirectory, bootstrap.stateDirectory);
     const group = `${bootstrap.parameterRoot}/${fleet}`;
-    const [state, files] = [group, `${group}/files`].map((name) => {
+    this.#spools = { state: this.#makeSpool(), files: this.#makeSpool() };
+    const ship = (spool: Spool, name: string) => {
       const destination = makeLogDestination(clients.logs, { group: name, stream: hostId });
-      return new LogShipper({ destination, clock, random });
-    }) as [LogShipper, LogShipper];
+      return new LogShipper({ destination, spool, clock, random, fleet });
+    };
+    const state = ship(this.#spools.state, group);
+    const files = ship(this.#spools.files, `${group}/files`);
     this.#shippers = [state, files];
     this.logger = makeLogger({
       clock,
+      random,
       base: { fleet, host: hostId, version: VERSION },
-      state: [...options.sinks, state],
-      files: [...options.sinks, files],
+      local: options.sinks,
+      state: [state],
+      files: [files],
     });
     for (const shipper of this.#shippers) shipper.setLogger(this.logger);
     this.workplace = new Workplace({ bootstrap, workingDirectory, clock, logger: this.logger });
@@ -100,6 +112,16 @@ export class Agent {
       store: limitUploads(makeS3Store(clients.s3), this.#uploadLimiter),
       workplace: this.workplace,
       clockOffsetMs: () => clients.clockOffsetMs(),
+    });
+  }
+
+  #makeSpool(): Spool {
+    return new Spool({
+      clock: this.#options.clock,
+      space: this.#space,
+      onRefused: (message) => this.logger.log("state.unwritable", { message }),
+      onSetAside: (file) =>
+        this.logger.log("state.set-aside", { file, reason: "a newer version wrote it" }),
     });
   }
 
@@ -129,7 +151,28 @@ export class Agent {
     return { waiting: sum(({ waiting }) => waiting), dropped: sum(({ dropped }) => dropped) };
   }
 
-  /** Begins to send records to CloudWatch Logs; until then they wait in memory. */
+  /**
+   * Opens the state directory, and keeps there what waits for CloudWatch Logs; before that it is in
+   * memory. For those who change something on this host.
+   * @throws AgentError with exit code 2 or 4
+   */
+  async openState(): Promise<void> {
+    const { isLocked, path } = await this.workplace.openState(false);
+    if (!isLocked) return;
+    for (const [name, spool] of Object.entries(this.#spools)) {
+      await spool.open(join(path, "spool", name));
+    }
+  }
+
+  /** Tells that nobody has read so many records of standard output. */
+  tellUnread(records: number): void {
+    const { clock, bootstrap } = this.#options;
+    const metrics = fleetMetrics(bootstrap.fleet, { LogEventsDropped: records }, clock.now());
+    const about = { destination: "stdout", reason: "memory", records };
+    this.logger.log("logs.dropped", { ...about, ...metrics });
+  }
+
+  /** Begins to send records to CloudWatch Logs; until then they wait. */
   startShipping(): void {
     const stop = this.#stopShipping.signal;
     this.#shipping = Promise.all(this.#shippers.map((shipper) => shipper.run(stop)));
@@ -186,16 +229,20 @@ export class Agent {
   /** The file that holds the last good configuration; not opened yet. */
   lastKnownGood(): LastKnownGoodFile {
     const owner = { ...this.host.paths, region: this.#options.bootstrap.region ?? "" };
-    return new LastKnownGoodFile(this.stateDirectory, owner, (path, damage) => {
-      this.logger.log("state.set-aside", { path, ...damage });
+    return new LastKnownGoodFile(this.stateDirectory, owner, (file, damage) => {
+      this.logger.log("state.set-aside", { file, ...damage });
     });
   }
 
   /** Lets a configuration decide what is of the whole host: its records and its bandwidth. */
   follow({ settings }: Config): void {
     this.logger.setLevel(settings["log-level"]);
-    this.logger.setFileEvents(settings["file-events"]);
+    this.logger.setFileEvents({
+      which: settings["file-events"],
+      percent: settings["file-events-percent"],
+    });
     this.#uploadLimiter.setRate(settings["bandwidth-limit"]);
+    this.#space.setLimit(settings["log-spool-limit"]);
   }
 
   /**
@@ -219,17 +266,23 @@ export class Agent {
   }
 
   /**
-   * Sends the last records, for as long as FLUSH_MS_MAX, and closes all connections.
-   * @returns how many records could not be sent
+   * Sends the last records, for as long as FLUSH_MS_MAX, and closes everything. The spool is closed
+   * while the state directory is still this process's alone.
+   * @returns how many records could not be sent: those that wait on disk, and those that are lost
    */
-  async stop(): Promise<number> {
-    await this.workplace[Symbol.asyncDispose]();
+  async stop(): Promise<{ readonly kept: number; readonly lost: number }> {
     this.sweeper[Symbol.dispose]();
     this.#stopShipping.abort();
     await this.#shipping;
     const signal = AbortSignal.timeout(FLUSH_MS_MAX);
-    const left = await Promise.all(this.#shippers.map((shipper) => shipper.flush(signal)));
+    await Promise.all(this.#shippers.map((shipper) => shipper.flush(signal)));
+    const spools = Object.values(this.#spools);
+    for (const spool of spools) await spool.close();
+    await this.workplace[Symbol.asyncDispose]();
     this.#clients.destroy();
-    return left.reduce((sum, records) => sum + records, 0);
+    const sum = (of: (spool: Spool) => number) =>
+      spools.reduce((total, spool) => total + of(spool), 0);
+    const lost = sum(({ onlyInMemory }) => onlyInMemory);
+    return { kept: sum(({ waiting }) => waiting) - lost, lost };
   }
 }

@@ -1,5 +1,6 @@
 import { secondsSince, timeText } from "../lib/time-text.ts";
 import { fleetMetrics } from "../logs/emf.ts";
+import type { FieldsOf } from "../logs/events.ts";
 import type { DaemonState } from "./daemon-state.ts";
 import type { LaneReport } from "./lane.ts";
 import type { SweepCounts } from "./sweep-counts.ts";
@@ -18,7 +19,7 @@ export interface HeartbeatSource extends DaemonState {
  * configuration. That it is written shows that the process lives; `lastSweepAt` and `isLate` show
  * whether it works.
  */
-export function heartbeatFields(source: HeartbeatSource): Record<string, unknown> {
+export function heartbeatFields(source: HeartbeatSource): FieldsOf<"agent.heartbeat"> {
   const { refresh, lanes, config, credentials, now, freePercent } = source;
   const sweeps = lanes.flatMap(({ lastSweep }) => lastSweep ?? []);
   const sum = (of: (sweep: (typeof sweeps)[number]) => number) =>
@@ -75,7 +76,7 @@ export function heartbeatFields(source: HeartbeatSource): Record<string, unknown
         : timeText(Math.min(...endedAt)),
     isLate,
     sweepFailure: failure,
-    routes: lanes.length,
+    routesSwept: lanes.length,
     filesWaiting,
     filesFailed: sum((sweep) => sweep.filesFailed),
     filesQuarantined: sum((sweep) => sweep.filesQuarantined),

@@ -3,9 +3,11 @@ import type { Clock } from "../lib/clock.ts";
 import { percentile } from "../lib/sample.ts";
 import { secondsSince, timeText } from "../lib/time-text.ts";
 import { routeMetrics } from "../logs/emf.ts";
+import type { FieldsOf } from "../logs/events.ts";
 import type { Logger } from "../logs/logger.ts";
-import { pathText } from "../sweep/entry.ts";
+import { type Entry, pathText } from "../sweep/entry.ts";
 import type { FreeSpace } from "../sweep/filesystem.ts";
+import type { Outcome } from "../sweep/outcome.ts";
 import type { SweepReport } from "../sweep/report.ts";
 import type { SweepObserver } from "../sweep/sweep.ts";
 
@@ -59,21 +61,7 @@ export function observeFiles(
     onOutcome(entry, outcome) {
       // When the destination is down, `stoppedEarly` says so once for all of them.
       if (outcome.kind === "kept" && outcome.reason === "deferred") return;
-      const { kind, ...fields } = outcome;
-      const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
-      logger.log(`file.${kind}`, {
-        route,
-        path: pathText(entry.path),
-        bytes: Number(entry.fingerprint.bytes),
-        bucket,
-        ...fields,
-        ageSeconds: Math.round((clock.now() - modifiedAtMs) / 1_000),
-      });
-      if (outcome.kind !== "removed") return;
-      const { key, sha256, rescuedAs } = outcome;
-      const about = { route, path: pathText(entry.path), bucket, key, sha256 };
-      if (rescuedAs !== undefined) logger.log("file.rescued", { ...about, rescuedAs });
-      if (outcome.wasOpenedLate) logger.log("file.opened-late", about);
+      tellOutcome(logger, entry, outcome, { route, bucket, now: clock.now() });
     },
     onUnreadable(path, error) {
       logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });
@@ -101,6 +89,45 @@ export function observeFiles(
   };
 }
 
+function tellOutcome(
+  logger: Logger,
+  entry: Entry,
+  outcome: Outcome,
+  { route, bucket, now }: { readonly route: string; readonly bucket: string; readonly now: number },
+): void {
+  const modifiedAtMs = Number(entry.fingerprint.mtimeNs / 1_000_000n);
+  const path = pathText(entry.path);
+  const about = {
+    route,
+    path,
+    bytes: Number(entry.fingerprint.bytes),
+    bucket,
+    key: outcome.key,
+    ageSeconds: Math.round((now - modifiedAtMs) / 1_000),
+  };
+  if (outcome.kind === "kept") {
+    logger.log("file.kept", { ...about, reason: outcome.reason });
+  } else if (outcome.kind === "failed") {
+    const { reason, scope, message, attempts } = outcome;
+    logger.log("file.failed", { ...about, reason, scope, message, attempts });
+  } else {
+    const { key, bytes, sha256, attempts, uploadMs, wasStored, wasOpenedLate, rescuedAs } = outcome;
+    logger.log("file.removed", {
+      ...about,
+      bytes,
+      sha256,
+      attempts,
+      uploadMs,
+      wasStored,
+      wasOpenedLate,
+      rescuedAs,
+    });
+    const late = { route, path, bucket, key, sha256 };
+    if (rescuedAs !== undefined) logger.log("file.rescued", { ...late, rescuedAs });
+    if (wasOpenedLate) logger.log("file.opened-late", late);
+  }
+}
+
 /** The members of the `sweep.completed` record, with the sweep's metrics. */
 export function sweepFields(
   report: SweepReport,
@@ -113,9 +140,8 @@ export function sweepFields(
     /** Wall-clock milliseconds. */
     readonly now: number;
   },
-): Record<string, unknown> {
+): FieldsOf<"sweep.completed"> {
   const { fleet, route, config, free, now } = about;
-  const latency = report.uploadLatencyMs.toSorted((one, other) => one - other);
   const metrics = {
     both: {
       FilesRemoved: report.filesRemoved,
@@ -124,7 +150,7 @@ export function sweepFields(
       FilesQuarantined: report.filesQuarantined,
       FilesOpenedLate: report.filesOpenedLate,
       SweepDurationMs: report.durationMs,
-      UploadLatencyMs: latency,
+      UploadLatencyMs: report.uploadLatencyMs,
     },
     // The heartbeat says of the fleet what these say of the route: none counts twice.
     route: {
@@ -142,6 +168,20 @@ export function sweepFields(
       FreePercent: free?.percent,
     },
   };
+  return {
+    ...summaryFields(report, about),
+    freeBytes: free?.bytes,
+    freePercent: free?.percent,
+    ...routeMetrics({ fleet, route }, metrics, now),
+  };
+}
+
+/** What a sweep came to, without its metrics. */
+export function summaryFields(
+  report: SweepReport,
+  { route, config }: { readonly route: string; readonly config: Config },
+): FieldsOf<"sweep.completed"> {
+  const latency = report.uploadLatencyMs.toSorted((one, other) => one - other);
   return {
     route,
     startedAt: timeText(report.startedAt),
@@ -162,12 +202,12 @@ export function sweepFields(
     directoriesUnreadable: report.directoriesUnreadable,
     uploadLatencyP50Ms: percentile(latency, 50),
     uploadLatencyP99Ms: percentile(latency, 99),
-    freeBytes: free?.bytes,
-    freePercent: free?.percent,
     isInterrupted: report.isInterrupted,
-    ...(report.stoppedEarly === undefined ? {} : { stoppedEarly: report.stoppedEarly }),
+    stoppedEarly: report.stoppedEarly,
+    backlogFiles: report.backlogFiles,
+    backlogBytes: report.backlogBytes,
+    oldestSettledAgeSeconds: report.oldestSettledAgeSeconds,
     configHash: config.hash,
     cohort: config.cohort,
-    ...routeMetrics({ fleet, route }, metrics, now),
   };
 }

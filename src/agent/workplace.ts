@@ -8,7 +8,7 @@ import type { Logger } from "../logs/logger.ts";
 import { recoverLeftovers } from "../sweep/leftovers.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
 import { StateDirectory } from "../sweep/state-directory.ts";
-import { UploadStates } from "../sweep/upload-states.ts";
+import { type StateProblem, UploadStates } from "../sweep/upload-states.ts";
 import {
   isNoDirectoryOfOurs,
   openWatchedDirectory,
@@ -44,7 +44,7 @@ export class Workplace implements AsyncDisposable {
     this.#stateDirectory = resolve(workingDirectory, bootstrap.stateDirectory);
     this.uploadStates = new UploadStates({
       directory: join(this.#stateDirectory, "uploads"),
-      onProblem: ({ kind, ...about }) => logger.log(`upload.${kind}`, about),
+      onProblem: (problem) => tellUploadProblem(logger, problem),
     });
   }
 
@@ -127,7 +127,9 @@ export class Workplace implements AsyncDisposable {
       isReadOnly,
     });
     this.#state = state;
-    for (const damage of state.damages) this.#options.logger.log("state.set-aside", { ...damage });
+    for (const { path, ...damage } of state.damages) {
+      this.#options.logger.log("state.set-aside", { file: path, ...damage });
+    }
     return state;
   }
 
@@ -148,7 +150,7 @@ export class Workplace implements AsyncDisposable {
           root,
           ledger: state.ledger,
           asides: { active: this.activeAsides },
-          onRestored: (path) => logger.log("file.restored", { path, root }),
+          onRestored: (path) => logger.log("file.restored", { path, directory: root }),
         });
         if (left === 0) await state.dropRoot(root);
         else logger.log("directory.unfinished", { directory: root, files: left });
@@ -161,5 +163,18 @@ export class Workplace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#state?.[Symbol.asyncDispose]();
+  }
+}
+
+function tellUploadProblem(logger: Logger, problem: StateProblem): void {
+  if (problem.kind === "damaged") {
+    const { file, reason } = problem;
+    logger.log("upload.damaged", { file, reason });
+  } else if (problem.kind === "unwritable") {
+    const { file, message } = problem;
+    logger.log("upload.unwritable", { file, message });
+  } else {
+    const { code, message } = problem.failure;
+    logger.log("upload.not-aborted", { key: problem.key, code, message });
   }
 }

@@ -6,7 +6,7 @@ import {
   type RejectedLogEventsInfo,
 } from "@aws-sdk/client-cloudwatch-logs";
 import type { LogDestination } from "../logs/log-destination.ts";
-import { readFailure } from "./errors.ts";
+import { isInputRefused, readFailure, retryAfterMs } from "./errors.ts";
 
 /** A stream of CloudWatch Logs as a destination of log records. */
 export function makeLogDestination(
@@ -29,8 +29,11 @@ export function makeLogDestination(
         };
       } catch (error) {
         signal.throwIfAborted();
-        const { kind, code, message } = readFailure(error);
-        return kind === "missing" ? { kind: "missing" } : { kind: "failed", code, message };
+        const failure = readFailure(error);
+        const { kind, code, message } = failure;
+        if (kind === "missing") return { kind };
+        if (isInputRefused(failure)) return { kind: "refused", code, message };
+        return { kind: "failed", code, message, retryAfterMs: retryAfterMs(error) };
       }
     },
     async create(signal) {

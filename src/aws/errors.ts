@@ -184,8 +184,23 @@ export function unreachableError(what: string, action: string, error: unknown): 
 
 const PASSING: ReadonlySet<FailureKind> = new Set(["throttled", "transient", "clock-skew"]);
 
+/**
+ * Whether the service says that what it was sent is not as it should be, and not that something else
+ * is in the way: a part of it may be right.
+ */
+export function isInputRefused(failure: AwsFailure): boolean {
+  return REFUSED_INPUT.has(failure.code);
+}
+
+const REFUSED_INPUT: ReadonlySet<string> = new Set([
+  "InvalidParameterException",
+  "ValidationException",
+  "SerializationException",
+  "RequestEntityTooLargeException",
+]);
+
 /** The SDK keeps the answer of a refusal; `Retry-After` is in seconds (RFC 9110, 10.2.3). */
-function retryAfterMs(error: unknown): number | undefined {
+export function retryAfterMs(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null || !("$response" in error)) return undefined;
   const response = error.$response as { readonly headers?: Readonly<Record<string, string>> };
   const text = response.headers?.["retry-after"];

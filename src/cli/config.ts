@@ -12,6 +12,7 @@ import type { CommandContext, CommonOptions } from "./context.ts";
 import { startAgent } from "./start-agent.ts";
 import { table } from "./text.ts";
 
+const SIZES: ReadonlySet<string> = new Set(["bandwidth-limit", "log-spool-limit"]);
 const DURATIONS: ReadonlySet<string> = new Set(["min-age", "refresh-interval", "splay"]);
 
 /**
@@ -94,7 +95,7 @@ function shownSettings<Name extends SettingName>(
 export function settingText(name: SettingName, value: unknown): string {
   const isEmpty = value === "" || value === 0 || (Array.isArray(value) && value.length === 0);
   if (isEmpty && "takesNone" in settingsSchema[name]) return "none";
-  if (name === "bandwidth-limit") return `${value}B`;
+  if (SIZES.has(name)) return `${value}B`;
   if (typeof value === "number") return DURATIONS.has(name) ? formatDuration(value) : String(value);
   if (Array.isArray(value)) {
     return value.map((part) => (Array.isArray(part) ? part.join("=") : String(part))).join(",");

@@ -94,9 +94,8 @@ export function daemonNeeds({ view, liveness }: DaemonReport, now: number): read
         `The next sweep of route ${route.route} is overdue by ${formatDuration(overdueMs)}.`,
       );
     } else if (route.isLate && route.failure === undefined) {
-      const how = route.isSweeping ? ": one is under way" : "";
       needs.push(
-        `No sweep of route ${route.route} has been completed since its last but one due time${how}. See the logs, and the directory's backlog.`,
+        `No sweep of route ${route.route} has been completed since the last but one due time${route.isSweeping ? ", and one is under way still" : ""}: there is more to do than the schedule has time for, or something holds it up (see the logs).`,
       );
     }
   }

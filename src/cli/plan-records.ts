@@ -1,3 +1,6 @@
+import { summaryFields } from "../agent/sweep-records.ts";
+import type { Config } from "../config/config.ts";
+import { timeText } from "../lib/time-text.ts";
 import type { Logger } from "../logs/logger.ts";
 import type { Entry } from "../sweep/entry.ts";
 import { pathText } from "../sweep/entry.ts";
@@ -10,18 +13,27 @@ export interface PlanRecorder extends SweepObserver {
 }
 
 /** One `file.planned` record an entry, and `sweep.completed` at the end, without metrics. */
-export function makePlanRecorder(logger: Logger, keyOf: (entry: Entry) => string): PlanRecorder {
+export function makePlanRecorder(
+  logger: Logger,
+  about: {
+    readonly route: string;
+    readonly config: Config;
+    readonly keyOf: (entry: Entry) => string;
+  },
+): PlanRecorder {
+  const { route } = about;
   return {
     onDecided(entry, decision) {
-      const { action, ...rest } = decision;
-      const fields = {
-        ...rest,
-        ...("settledAt" in rest ? { settledAt: new Date(rest.settledAt).toISOString() } : {}),
-        ...("dueAt" in rest ? { dueAt: new Date(rest.dueAt).toISOString() } : {}),
-      };
-      const key = action === "transfer" ? { key: keyOf(entry) } : {};
-      const bytes = Number(entry.fingerprint.bytes);
-      logger.log("file.planned", { path: pathText(entry.path), bytes, action, ...fields, ...key });
+      logger.log("file.planned", {
+        route,
+        path: pathText(entry.path),
+        bytes: Number(entry.fingerprint.bytes),
+        action: decision.action,
+        reason: "reason" in decision ? decision.reason : undefined,
+        settledAt: "settledAt" in decision ? timeText(decision.settledAt) : undefined,
+        dueAt: "dueAt" in decision ? timeText(decision.dueAt) : undefined,
+        key: decision.action === "transfer" ? about.keyOf(entry) : undefined,
+      });
     },
     onOutcome() {
       // A dry run has none.
@@ -30,15 +42,10 @@ export function makePlanRecorder(logger: Logger, keyOf: (entry: Entry) => string
       // A dry run changes nothing.
     },
     onUnreadable(path, error) {
-      logger.log("directory.unreadable", { path: pathText(path), message: error.message });
+      logger.log("directory.unreadable", { route, path: pathText(path), message: error.message });
     },
     finish(report) {
-      const { startedAt, ...counts } = report;
-      logger.log("sweep.completed", {
-        isDryRun: true,
-        startedAt: new Date(startedAt).toISOString(),
-        ...counts,
-      });
+      logger.log("sweep.completed", { ...summaryFields(report, about), isDryRun: true });
     },
   };
 }

@@ -12,14 +12,18 @@ import { settleHost, startAgent } from "./start-agent.ts";
  * @throws AgentError if it cannot begin its work
  */
 export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
-  const { agent, host } = await startAgent(options, context, [makeStreamSink(context.stdout)]);
+  const output = makeStreamSink(context.stdout);
+  const { agent, host } = await startAgent(options, context, [output]);
+  output.onFlowing = (records) => agent.tellUnread(records);
   // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
   let isWished = false;
   let refresh = () => {
     isWished = true;
   };
   context.onReload(() => refresh());
-  context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping"), { once: true });
+  context.stop.addEventListener("abort", () => agent.logger.log("agent.stopping", {}), {
+    once: true,
+  });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
   try {
@@ -37,7 +41,7 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
         if (isWished) refreshNow();
       },
     });
-    agent.logger.log("agent.stopped");
+    agent.logger.log("agent.stopped", {});
     return ExitCode.done;
   } catch (error) {
     if (context.stop.aborted) return ExitCode.done;

@@ -32,11 +32,11 @@ export async function startAgent(
 }
 
 /**
- * Keeps who this host is for the next start, and tells what is odd about it. Only whoever holds the
- * state directory may do so.
+ * Opens the state directory, keeps who this host is for the next start, and tells what is odd about
+ * it. Only whoever holds that directory may do so.
  */
 export async function settleHost(agent: Agent, host: Host): Promise<void> {
-  await agent.workplace.openState(false);
+  await agent.openState();
   const unsaved = await saveHost(agent.stateDirectory, host);
   for (const { kind, message, wayOut } of [...host.findings, ...(unsaved ? [unsaved] : [])]) {
     agent.logger.log(kind, { message, hint: wayOut, machine: host.machine });

@@ -75,8 +75,10 @@ export async function sweep(
     if (failure !== undefined) throw failure;
     return Math.max(ExitCode.done, ...reports.map(exitCodeOf)) as ExitCode;
   } finally {
-    const left = await agent.stop();
-    if (left > 0) warn(context, `${left} log records could not be sent to CloudWatch Logs`);
+    const { kept, lost } = await agent.stop();
+    const what = "log records could not be sent to CloudWatch Logs";
+    if (kept > 0) warn(context, `${kept} ${what}: they wait on disk for the next sweep`);
+    if (lost > 0) warn(context, `${lost} ${what}`);
   }
 }
 
@@ -100,7 +102,7 @@ async function sweepRoute(
   if (!isJson && config.routes.length > 1) {
     context.stdout.write(`route ${routeConfig.name}: ${route.directory.path}\n`);
   }
-  const teller = makeTeller(route, about);
+  const teller = makeTeller(route, config, about);
   if (!isDryRun) {
     await agent.workplace.watchOnly(config, await watchedOf(config, context));
     await agent.waitForSteadyClock(route, context.stop, (ms) => {
@@ -135,6 +137,7 @@ async function watchedOf(config: Config, { workingDirectory }: CommandContext) {
 /** Who tells of the sweep on standard output; undefined: the log records themselves do. */
 function makeTeller(
   route: Route,
+  config: Config,
   about: About,
 ): (SweepObserver & { finish(report: SweepReport): void }) | undefined {
   const { agent, bootstrap, context, isDryRun } = about;
@@ -150,14 +153,15 @@ function makeTeller(
     });
   }
   if (!isDryRun) return undefined;
-  const sinks = [makeStreamSink(context.stdout)];
   const logger = makeLogger({
     clock: systemClock,
+    random: Math.random,
     base: { fleet: bootstrap.fleet, host: bootstrap.hostId, version: VERSION },
-    state: sinks,
-    files: sinks,
+    local: [makeStreamSink(context.stdout)],
+    state: [],
+    files: [],
   });
-  return makePlanRecorder(logger, keyOf);
+  return makePlanRecorder(logger, { route: route.config.name, config, keyOf });
 }
 
 /** Whoever reads the events may rely on `sweep.completed` being the last. */

@@ -38,16 +38,15 @@ const formats: Readonly<Record<string, Format>> = {
   },
   // Bytes a second; `10MiB/s` is what people write as well. 0 is no limit.
   bandwidth: {
-    coerce: (value: unknown) => {
-      if (value === "") return 0;
-      // `0B` might mean no limit, or that nothing may go: there is `none` for the one.
-      return typeof value === "string" ? parseBytes(value.replace(/\/s$/, "")) || value : value;
-    },
-    validate(value: unknown, schema: SchemaObj) {
-      if (value === 0) return;
-      if (typeof value !== "number") throw new Error(`must be none or ${BYTES_SYNTAX}, a second`);
-      assertRange(value, schema, formatBytes);
-    },
+    coerce: (value: unknown) =>
+      typeof value === "string" ? readSize(value.replace(/\/s$/, ""), value) : value,
+    validate: (value: unknown, schema: SchemaObj) =>
+      assertSize(value, schema, `${BYTES_SYNTAX}, a second`),
+  },
+  // Bytes. 0 is none.
+  size: {
+    coerce: (value: unknown) => (typeof value === "string" ? readSize(value, value) : value),
+    validate: (value: unknown, schema: SchemaObj) => assertSize(value, schema, BYTES_SYNTAX),
   },
   count: {
     coerce: (value: unknown) =>
@@ -147,6 +146,17 @@ for (const [name, format] of Object.entries(formats)) {
 }
 
 export { convict };
+
+/** `0B` might mean no limit, or that nothing may be: there is `none`, which arrives as an empty text. */
+function readSize(text: string, written: string): number | string {
+  return text === "" ? 0 : parseBytes(text) || written;
+}
+
+function assertSize(value: unknown, schema: SchemaObj, syntax: string): void {
+  if (value === 0) return;
+  if (typeof value !== "number") throw new Error(`must be none or ${syntax}`);
+  assertRange(value, schema, formatBytes);
+}
 
 function assertRange(value: number, schema: SchemaObj, write: (value: number) => string): void {
   const min: unknown = schema["min"];

@@ -27,7 +27,11 @@ export interface HostSettings {
   /** Bytes a second of all uploads together; 0: no limit. */
   readonly "bandwidth-limit": number;
   readonly "file-events": "all" | "failures";
+  /** 0 to 100. */
+  readonly "file-events-percent": number;
   readonly "log-level": "debug" | "info" | "warn" | "error";
+  /** Bytes on disk of the log records that wait; 0: none, they wait in memory only. */
+  readonly "log-spool-limit": number;
   /** Milliseconds. */
   readonly "refresh-interval": number;
 }
@@ -181,16 +185,33 @@ export const settingsSchema = {
     min: 1_024,
   },
   "file-events": {
-    doc: "Which files get a log record of their own: `all`, or only `failures`.",
+    doc: "Which files get a record of their own in CloudWatch Logs: `all`, or only `failures`. Standard output has all.",
     scope: "host",
     format: ["all", "failures"],
     default: "all",
   },
+  "file-events-percent": {
+    doc: "Of how many percent of the files, 0 to 100, the removal has a record in CloudWatch Logs. Which files, is told by their paths. Failures always have one.",
+    scope: "host",
+    format: "count",
+    default: "100",
+    min: 0,
+    max: 100,
+  },
   "log-level": {
-    doc: "Least level of the log records: `debug`, `info`, `warn` or `error`.",
+    doc: "Least level of the log records: `debug`, `info`, `warn` or `error`. Records that carry metrics are always written.",
     scope: "host",
     format: ["debug", "info", "warn", "error"],
     default: "info",
+  },
+  "log-spool-limit": {
+    doc: "How many bytes on disk the log records may take that wait for CloudWatch Logs, such as `1GiB`; beyond it the oldest are dropped and counted. `none`: they wait in memory only, 8 MiB for each log group.",
+    scope: "host",
+    format: "size",
+    default: "128MiB",
+    takesNone: true,
+    min: 2 ** 20,
+    max: 16 * 2 ** 30,
   },
   "refresh-interval": {
     doc: "How often the parameters are asked for changes.",

@@ -6,7 +6,15 @@ export type BatchAnswer =
   | { readonly kind: "accepted"; readonly rejected: number }
   /** The group or the stream does not exist. */
   | { readonly kind: "missing" }
-  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+  /** The service will never take it: something in it is not as it should be. */
+  | { readonly kind: "refused"; readonly code: string; readonly message: string }
+  | {
+      readonly kind: "failed";
+      readonly code: string;
+      readonly message: string;
+      /** How long the service asks to be left alone, in milliseconds. */
+      readonly retryAfterMs?: number | undefined;
+    };
 
 /** A log stream. Implemented in `aws/`. */
 export interface LogDestination {

@@ -7,20 +7,39 @@ import type { RecordSink } from "./logger.ts";
  */
 const BUFFERED_BYTES_MAX = 8 * 2 ** 20;
 
+/** Writes records, and counts those that nobody reads. */
+export interface StreamSink extends RecordSink {
+  /** How many records were dropped since the start. */
+  readonly dropped: number;
+  /** Hears how many were dropped, once the stream flows again. */
+  onFlowing: (dropped: number) => void;
+}
+
 /** Writes records to a stream, one a line. */
-export function makeStreamSink(stream: Writable): RecordSink & { readonly dropped: number } {
+export function makeStreamSink(stream: Writable): StreamSink {
   let dropped = 0;
-  // A reader that went away (EPIPE) is no reason to end: the files matter more than the output.
-  stream.on("error", () => {
+  let untold = 0;
+  const drop = () => {
     dropped += 1;
-  });
-  return {
-    write(line) {
-      if (stream.destroyed || stream.writableLength > BUFFERED_BYTES_MAX) dropped += 1;
+    untold += 1;
+  };
+  // A reader that went away (EPIPE) is no reason to end: the files matter more than the output.
+  stream.on("error", drop);
+  const sink = {
+    write(line: string) {
+      if (stream.destroyed || stream.writableLength > BUFFERED_BYTES_MAX) drop();
       else stream.write(`${line}\n`);
     },
     get dropped() {
       return dropped;
     },
+    onFlowing(_dropped: number) {},
   };
+  stream.on("drain", () => {
+    if (untold === 0) return;
+    const records = untold;
+    untold = 0;
+    sink.onFlowing(records);
+  });
+  return sink;
 }

@@ -1,5 +1,8 @@
 import { nextRun, type Schedule } from "./schedule.ts";
 
+/** A host that is busy for some seconds is not late, however often it is to sweep. */
+const LATE_MS_MIN = 60_000;
+
 /**
  * Whether sweeps of a host are late: none has completed since the last but one due time. One that
  * is due may last until the next is; then something holds it up, or there is more to do than it can.
@@ -15,7 +18,7 @@ export function isLate(
   { since, awakeMs }: { readonly since: number; readonly awakeMs: number },
 ): boolean {
   const dueAt = nextRun(schedule, since, fraction);
-  return awakeMs >= nextRun(schedule, dueAt, fraction) - since;
+  return awakeMs >= Math.max(LATE_MS_MIN, nextRun(schedule, dueAt, fraction) - since);
 }
 
 /** A day of a cron that is due each minute; nobody counts further. */

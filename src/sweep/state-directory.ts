@@ -120,6 +120,11 @@ export class StateDirectory implements AsyncDisposable {
     this.steadyClock = parts.steadyClock;
   }
 
+  /** Whether it is this process's alone: a disk in trouble may have had no room to make it. */
+  get isLocked(): boolean {
+    return this.#lock !== undefined;
+  }
+
   /** Why the last write failed, as `file: code`; undefined: none did. */
   get problem(): string | undefined {
     return this.#files.map((file) => file.problem).find((problem) => problem !== undefined);

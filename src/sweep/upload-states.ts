@@ -29,7 +29,7 @@ export type StateProblem =
   /** A state could not be read. What it was is kept beside it; the upload starts over. */
   | { readonly kind: "damaged"; readonly file: string; readonly reason: string }
   /** A state cannot be written: this upload cannot go on after a restart. */
-  | { readonly kind: "unwritable"; readonly file: string; readonly reason: string }
+  | { readonly kind: "unwritable"; readonly file: string; readonly message: string }
   /** An upload stays in the store until the bucket's own rule removes it. */
   | { readonly kind: "not-aborted"; readonly key: string; readonly failure: StoreFailure };
 
@@ -206,7 +206,7 @@ export class UploadStates {
 
   #tellUnwritable(file: string, error: unknown): void {
     if (errnoOf(error) === undefined) throw error;
-    this.#onProblem({ kind: "unwritable", file, reason: messageOf(error) });
+    this.#onProblem({ kind: "unwritable", file, message: messageOf(error) });
   }
 }
 

@@ -2,6 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { expect } from "chai";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { makeHostWithFakeS3, problemsOf, runSideBySide } from "../support/fault-cases.ts";
 import type { RunningSweep } from "../support/fault-host.ts";
 import { FaultReport, printReports } from "../support/fault-report.ts";
@@ -111,14 +112,14 @@ async function runCase(name: StateName, damage: Damage, report: FaultReport): Pr
 
 /** A file that has failed once, and one that is uploaded and not removed. */
 async function makeState(host: Host): Promise<void> {
-  await host.produce("refused.csv", "21.5 degrees at noon\n");
-  await host.produce("first.csv", "21.6 degrees at one\n");
+  await host.produce("refused.csv", `${CONTENT_MARK}\n`);
+  await host.produce("first.csv", `${CONTENT_MARK}, 21.6 at one\n`);
   host.s3.onPut(({ key }) =>
     key.includes("refused") ? { kind: "status", status: 400, code: "InvalidRequest" } : undefined,
   );
   await host.sweep();
   host.s3.onPut(undefined);
-  await host.produce("second.csv", "21.7 degrees at two\n");
+  await host.produce("second.csv", `${CONTENT_MARK}, 21.7 at two\n`);
   await host.sweep({ action: "kill-before", op: "^kernel:renameat2$", at: 2 });
   expect((await readFile(join(host.state, "ledger"))).toString()).to.include("second.csv");
   expect((await readFile(join(host.state, "attempts"))).toString()).to.include("refused.csv");

@@ -1,6 +1,7 @@
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { BUCKET, makeHostWithFakeS3, problemsOf } from "../support/fault-cases.ts";
 import { makeFaultHost, type RunningSweep } from "../support/fault-host.ts";
 import { FaultReport, printReports } from "../support/fault-report.ts";
@@ -104,7 +105,7 @@ describe("a large file", function () {
         },
       });
       await host.produce("large.bin", largeContent(LARGE_BYTES, "first"));
-      await host.produce("small.csv", "21.5 degrees at noon\n");
+      await host.produce("small.csv", `${CONTENT_MARK}\n`);
       const arrived = proxy.arrived(request);
       const running = host.start();
       await arrived;

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { problemsOf } from "../support/fault-cases.ts";
 import { type FaultHost, makeFaultHost } from "../support/fault-host.ts";
 import { FaultReport, printReports } from "../support/fault-report.ts";
@@ -125,7 +126,7 @@ describe("a real S3 behind a bad connection", function () {
 
 /** Contents of 0 to 40 kB, each another. */
 function contentOf(index: number): string {
-  return index === 0 ? "" : `file ${index}\n`.repeat((index * 37) % 4_000);
+  return index === 0 ? "" : `${CONTENT_MARK}, file ${index}\n`.repeat((index * 37) % 1_000);
 }
 
 /** How many attempts failed, by the records of a sweep. */

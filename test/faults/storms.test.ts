@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import type { RecordedRequest } from "../support/fake-s3-operations.ts";
 import { BUCKET, makeHostWithFakeS3, problemsOf, runSideBySide } from "../support/fault-cases.ts";
 import { FaultReport, printReports } from "../support/fault-report.ts";
@@ -89,5 +90,5 @@ function nameOf(key: string): string {
 
 /** Contents of 0 to 40 kB, each another. */
 function contentOf(index: number): string {
-  return index === 0 ? "" : `file ${index}\n`.repeat((index * 37) % 4_000);
+  return index === 0 ? "" : `${CONTENT_MARK}, file ${index}\n`.repeat((index * 37) % 1_000);
 }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { makeHostWithFakeS3, problemsOf } from "../support/fault-cases.ts";
 import { FaultReport, printReports } from "../support/fault-report.ts";
 
@@ -10,7 +11,7 @@ describe("a file that is still being written", function () {
 
   it("stays where it is and is not in the bucket, whatever else goes", async () => {
     await using host = await makeHostWithFakeS3({ parameters: { "min-age": "30s" } });
-    await using unfinished = await host.begin("folder/growing.csv", "21.5 degrees at noon\n");
+    await using unfinished = await host.begin("folder/growing.csv", `${CONTENT_MARK}\n`);
     for (const more of ["21.6 degrees at one\n", "21.7 degrees at two\n"]) {
       expect((await host.sweep()).exitCode).to.equal(0);
       await unfinished.write(more);

@@ -2,9 +2,11 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { checkEmf } from "../support/emf-rules.ts";
+import { emfData } from "../support/emf-values.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
 import { startProxy } from "../support/proxy.ts";
 
@@ -48,34 +50,41 @@ describe("the agent", () => {
     });
     const completed = (await host.operator.readRecords(group)).at(-1) ?? {};
     expect(completed).to.include({ event: "sweep.completed", FilesRemoved: 1, BytesRemoved: 7 });
-    const emf = completed["_aws"] as {
-      Timestamp: number;
-      CloudWatchMetrics: {
-        Namespace: string;
-        Dimensions: string[][];
-        Metrics: { Name: string; Unit: string }[];
-      }[];
-    };
-    expect(emf.Timestamp).to.be.a("number");
-    expect(emf.CloudWatchMetrics).to.have.length(1);
-    const [directive] = emf.CloudWatchMetrics;
-    expect(directive?.Namespace).to.equal("S3OffloadAgent");
-    expect(directive?.Dimensions).to.deep.equal([["Fleet"], ["Fleet", "Route"]]);
-    for (const name of directive?.Dimensions.flat() ?? [])
-      expect(completed[name]).to.be.a("string");
+    expect(checkEmf(completed)).to.deep.equal([]);
+    const namesBy = (dimensions: Record<string, string>) =>
+      emfData(completed)
+        .filter((datum) => isDeepStrictEqual(datum.dimensions, dimensions))
+        .map(({ name }) => name);
     // Alarms rest on these names: one that is gone would leave its alarm without data, unnoticed.
-    expect(directive?.Metrics).to.deep.include.members([
-      { Name: "FilesRemoved", Unit: "Count" },
-      { Name: "BytesRemoved", Unit: "Bytes" },
-      { Name: "FilesFailed", Unit: "Count" },
-      { Name: "BacklogFiles", Unit: "Count" },
-      { Name: "OldestSettledAgeSeconds", Unit: "Seconds" },
-      { Name: "ConfigAgeSeconds", Unit: "Seconds" },
-      { Name: "LogEventsDropped", Unit: "Count" },
-      { Name: "SweepDurationMs", Unit: "Milliseconds" },
-    ]);
-    for (const { Name } of directive?.Metrics ?? [])
-      expect(completed[Name], Name).to.be.a("number");
+    const counters = [
+      "FilesRemoved",
+      "BytesRemoved",
+      "FilesFailed",
+      "FilesQuarantined",
+      "FilesOpenedLate",
+      "SweepDurationMs",
+      "UploadLatencyMs",
+    ] as const;
+    const ofRoute = [
+      "FilesWaiting",
+      "FilesKept",
+      "FilesDeferred",
+      "FilesInQuarantine",
+      "FilesUndeletable",
+      "FilesUnsettled",
+      "BacklogFiles",
+      "BacklogBytes",
+      "OldestSettledAgeSeconds",
+      "ConfigAgeSeconds",
+      "FreeBytes",
+      "FreePercent",
+    ] as const;
+    expect(namesBy({ Fleet: host.fleet })).to.have.members(counters);
+    const route = { Fleet: host.fleet, Route: "default" };
+    expect(namesBy(route)).to.have.members([...counters, ...ofRoute]);
+    expect(completed["UploadLatencyMs"]).to.have.length(1);
+    expect(completed["uploadLatencyP99Ms"]).to.equal(file?.["uploadMs"]);
+    expect(completed["freePercent"]).to.be.within(0, 100);
   });
 
   for (const [how, spell] of [

@@ -54,8 +54,8 @@ describe("status, doctor and retry beside the daemon", () => {
         "quarantine-after": quarantineAfter,
       });
       await mkdir(join(host.folder, "state"));
-      await host.write("good.csv", "good");
-      await chmod(await host.write("bad.csv", "bad"), 0);
+      await host.write("good.csv");
+      await chmod(await host.write("bad.csv"), 0);
       // Its own folder stays root's: root would not take a bootstrap file out of another one.
       await chmod(host.folder, 0o755);
       for (const path of [host.watched, join(host.folder, "state")]) {

@@ -111,7 +111,7 @@ describe("the agent's credentials", () => {
       const host = stack.use(await makeHost(aws));
       const { env, signer } = await prepare(host, stack);
       const s3 = stack.use(await startFakeS3({ buckets: [host.bucket] }));
-      await host.write("a.csv", "content");
+      await host.write("a.csv");
       const ended = await host.run(["sweep"], {
         env: { ...env, AWS_ENDPOINT_URL_S3: s3.endpoint },
       });
@@ -133,7 +133,7 @@ describe("the agent's credentials", () => {
   for (const [choice, exitCode, says] of BROKEN) {
     it(`are missing with ${choice.replace(SECRET, "…")}: says so and ends with ${exitCode}`, async () => {
       await using host = await makeHost(aws);
-      await host.write("a.csv", "content");
+      await host.write("a.csv");
       const ended = await host.run(["sweep"], { env: { S3_OFFLOAD_CREDENTIALS: choice } });
       expect(ended.exitCode).to.equal(exitCode);
       expect(ended.stderr).to.include(says);

@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { emfData } from "../support/emf-values.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
+import { hostIdsByBeat } from "../support/host-ids.ts";
 import { startProxy } from "../support/proxy.ts";
 
 const EVERY_SECOND = { schedule: "rate(1 second)", "refresh-interval": "1s" };
@@ -27,9 +29,9 @@ describe("the daemon", () => {
     await using host = await makeHost(aws, EVERY_SECOND);
     await using agent = host.start();
     await agent.next(is("config.applied"));
-    await host.write("one.csv", "1");
+    await host.write("one.csv");
     await agent.next(isRemoved("one.csv"));
-    await host.write("two.csv", "2");
+    await host.write("two.csv");
     await agent.next(isRemoved("two.csv"));
     agent.kill("SIGTERM");
     const { exitCode, stdout } = await agent.ended();
@@ -44,16 +46,46 @@ describe("the daemon", () => {
     expect(recordsOf(stdout)).to.have.deep.members([...files, ...states]);
   });
 
+  it("tells by its heartbeat that it works: what it has swept, and by which configuration", async function () {
+    // The next heartbeat of any host may be as far as the gap between two slots.
+    this.timeout(120_000);
+    await using host = await makeHost(aws, { ...EVERY_SECOND, "expected-hosts": "3" });
+    const [id = ""] = hostIdsByBeat("host", Date.now() + 10_000);
+    await using agent = host.start({ env: { S3_OFFLOAD_HOST_ID: id } });
+    await agent.next(is("sweep.completed"));
+    const heartbeat = await agent.next(is("agent.heartbeat"));
+    expect(heartbeat).to.include({
+      host: id,
+      isLate: false,
+      Heartbeats: 1,
+      ExpectedHosts: 3,
+      HostsLate: 0,
+      HostsBehind: 0,
+      HostsRefusing: 0,
+      HostsCutOff: 0,
+      HostsLosingCredentials: 0,
+      SweepsFailed: 0,
+      BacklogFiles: 0,
+      OldestSettledAgeSeconds: 0,
+    });
+    const swept = agent.records.filter(is("sweep.completed")).length;
+    expect(heartbeat["SweepsCompleted"]).to.be.within(1, swept);
+    expect(heartbeat["FreePercent"]).to.be.within(0, 100);
+    expect(heartbeat["LogEventsWaiting"]).to.be.a("number");
+    const dimensions = emfData(heartbeat).map((datum) => Object.keys(datum.dimensions));
+    expect(new Set(dimensions.flat())).to.deep.equal(new Set(["Fleet"]));
+  });
+
   it("follows a prefix that is changed in the Parameter Store", async () => {
     await using host = await makeHost(aws, { ...EVERY_SECOND, prefix: "old/" });
     await using agent = host.start();
     await agent.next(is("config.applied"));
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "old/a.csv" });
     await host.operator.setParameter("prefix", "new/");
     agent.kill("SIGHUP");
     expect(prefixOf(await agent.next(is("config.applied")))).to.equal("new/");
-    await host.write("b.csv", "b");
+    await host.write("b.csv");
     expect(await agent.next(isRemoved("b.csv"))).to.include({ key: "new/b.csv" });
   });
 
@@ -70,7 +102,7 @@ describe("the daemon", () => {
       agent.kill("SIGHUP");
       const refused = await agent.next(is("config.refused"));
       expect(refused["message"]).to.include(`/s3-offload-agent/fleets/${host.fleet}/${leaf}`);
-      await host.write("a.csv", "a");
+      await host.write("a.csv");
       expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "good/a.csv" });
       // The same wrong value is read again.
       agent.kill("SIGHUP");
@@ -92,7 +124,7 @@ describe("the daemon", () => {
     await host.operator.setParameter("directory", `${host.watched}/./`);
     agent.kill("SIGHUP");
     await agent.next(is("config.applied"));
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     await agent.next(isRemoved("a.csv"));
   });
 
@@ -100,14 +132,14 @@ describe("the daemon", () => {
     await using host = await makeHost(aws, EVERY_SECOND);
     await using agent = host.start();
     await agent.next(is("config.applied"));
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     await agent.next(isRemoved("a.csv"));
     const old = `${host.folder}/old`;
     await rename(host.watched, old);
     await agent.next(is("sweep.failed"));
     await mkdir(host.watched);
     await writeFile(`${old}/left.csv`, "left");
-    await host.write("b.csv", "b");
+    await host.write("b.csv");
     await agent.next(isRemoved("b.csv"));
     // Nothing of the agent's is left there, and what is written there is nobody's to take.
     expect(await readdir(old)).to.deep.equal(["left.csv"]);
@@ -126,7 +158,7 @@ describe("the daemon", () => {
     agent.kill("SIGHUP");
     const refused = await agent.next(is("config.refused"));
     expect(refused["message"]).to.include("outside the allowed roots");
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     await agent.next(isRemoved("a.csv"));
     expect(await readFile(host.bootstrap, "utf8")).to.include(host.fleet);
   });
@@ -156,7 +188,7 @@ describe("the daemon", () => {
       agent.kill("SIGHUP");
       await agent.next(is("sweep.completed"));
     }
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     await agent.next(isRemoved("a.csv"));
     agent.kill("SIGTERM");
     const { exitCode, stdout } = await agent.ended();
@@ -181,14 +213,14 @@ describe("the daemon", () => {
     first.kill("SIGKILL");
     expect((await first.ended()).killedBy).to.equal("SIGKILL");
     await using heir = host.start();
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     await heir.next(isRemoved("a.csv"));
   });
 
   it("finishes the file in flight on SIGTERM and begins no other", async () => {
     await using host = await makeHost(aws, { ...EVERY_SECOND, concurrency: "1" });
     await using s3 = await startProxy(aws.endpoint);
-    for (const name of ["a.csv", "b.csv", "c.csv"]) await host.write(name, name);
+    for (const name of ["a.csv", "b.csv", "c.csv"]) await host.write(name);
     s3.hold();
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
     await s3.arrived(1);
@@ -206,7 +238,7 @@ describe("the daemon", () => {
   it("ends at once on the second signal, and the file in flight stays", async () => {
     await using host = await makeHost(aws, EVERY_SECOND);
     await using s3 = await startProxy(aws.endpoint);
-    await host.write("a.csv", "a");
+    await host.write("a.csv");
     s3.hold();
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
     await s3.arrived(1);

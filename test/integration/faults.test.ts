@@ -48,7 +48,7 @@ describe("faults of S3", () => {
     it(`${what}: the file stays, the reason is told, the sweep ends with 3`, async () => {
       await using host = await makeHost(aws);
       await using s3 = await startFakeS3({ buckets: [host.bucket], onPut: () => fault });
-      const path = await host.write("a.csv", "1,2,3\n");
+      const path = await host.write("a.csv");
       const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
       const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
       expect(exitCode).to.equal(3);
@@ -64,7 +64,7 @@ describe("faults of S3", () => {
       buckets: [host.bucket],
       onPut: ({ index }) => (index === 0 ? { kind: "lost-answer" } : undefined),
     });
-    await host.write("a.csv", "1,2,3\n");
+    await host.write("a.csv");
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     expect((await host.run(["sweep"], { env })).exitCode).to.equal(0);
     expect(await readdir(host.watched)).to.deep.equal([]);
@@ -80,7 +80,7 @@ describe("faults of S3", () => {
       aheadMs: 5 * 3_600_000,
       onPut: ({ index }) => (index === 0 ? skewed : undefined),
     });
-    await host.write("a.csv", "1,2,3\n");
+    await host.write("a.csv");
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
     expect(exitCode).to.equal(0);
@@ -97,7 +97,7 @@ describe("faults of S3", () => {
           ? { kind: "status", status: 400, code: "InvalidRequest" }
           : undefined,
     });
-    for (const name of ["a.csv", "bad.csv", "c.csv"]) await host.write(name, name);
+    for (const name of ["a.csv", "bad.csv", "c.csv"]) await host.write(name);
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     expect((await host.run(["sweep"], { env })).exitCode).to.equal(1);
     expect(await readdir(host.watched)).to.deep.equal(["bad.csv"]);
@@ -109,7 +109,7 @@ describe("faults of S3", () => {
       buckets: [host.bucket],
       onPut: () => ({ kind: "status", status: 403, code: "AccessDenied" }),
     });
-    for (let index = 0; index < 40; index += 1) await host.write(`${index}.csv`, "x");
+    for (let index = 0; index < 40; index += 1) await host.write(`${index}.csv`);
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
     expect(exitCode).to.equal(3);

@@ -38,7 +38,7 @@ describe("who the host is", () => {
       AWS_REGION: undefined,
       AWS_DEFAULT_REGION: undefined,
     };
-    await host.write("one.csv", "one");
+    await host.write("one.csv");
     const first = await host.run(["sweep", "--json"], { env });
     expect(first.exitCode, first.stderr).to.equal(0);
     const removed = recordsOf(first.stdout).find(({ event }) => event === "file.removed");
@@ -46,7 +46,7 @@ describe("who the host is", () => {
 
     // From now on they say nothing: the token is refused.
     metadata.faults.push(403, 403, 403, 403);
-    await host.write("two.csv", "two");
+    await host.write("two.csv");
     const second = await host.run(["sweep", "--json"], { env });
     expect(second.exitCode, second.stderr).to.equal(0);
     const next = recordsOf(second.stdout).find(({ event }) => event === "file.removed");

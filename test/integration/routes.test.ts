@@ -41,8 +41,8 @@ describe("routes", () => {
     await using agent = host.start();
     const applied = await agent.next(is("config.applied"));
     expect((applied["routes"] as Fields[]).map(({ route }) => route)).to.deep.equal(["one", "two"]);
-    await host.write("one/a.csv", "a");
-    await host.write("two/b.csv", "b");
+    await host.write("one/a.csv");
+    await host.write("two/b.csv");
     // Side by side: either may be the first.
     expect(await agent.first(isRemoved("a.csv"))).to.include({ key: "one/a.csv", route: "one" });
     expect(await agent.first(isRemoved("b.csv"))).to.include({ key: "two/b.csv", route: "two" });
@@ -53,7 +53,7 @@ describe("routes", () => {
   it("go on side by side: a file that takes long in one does not hold up the other", async () => {
     await using host = await twoRoutes(aws);
     await using s3 = await startProxy(aws.endpoint);
-    await host.write("one/slow.csv", "slow");
+    await host.write("one/slow.csv");
     s3.hold();
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
     await s3.arrived(1);
@@ -67,7 +67,7 @@ describe("routes", () => {
   it("change as one, when no sweep is under way: what is held up goes by the old configuration", async () => {
     await using host = await twoRoutes(aws);
     await using s3 = await startProxy(aws.endpoint);
-    await host.write("one/slow.csv", "slow");
+    await host.write("one/slow.csv");
     s3.hold();
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_S3: s3.endpoint } });
     await agent.next(is("config.applied"));
@@ -78,12 +78,12 @@ describe("routes", () => {
     agent.kill("SIGHUP");
     // The other route's sweeps wait as well, so that no file of it goes by half a configuration.
     await agent.next(isOf("sweep.completed", "two"));
-    await host.write("two/b.csv", "b");
+    await host.write("two/b.csv");
     s3.release();
     expect(await agent.next(isRemoved("slow.csv"))).to.include({ key: "one/slow.csv" });
     await agent.next(is("config.applied"));
     expect((await agent.first(isRemoved("b.csv")))["key"]).to.match(/^(new-)?two\/b\.csv$/);
-    await host.write("one/c.csv", "c");
+    await host.write("one/c.csv");
     expect(await agent.next(isRemoved("c.csv"))).to.include({ key: "new-one/c.csv" });
   });
 
@@ -97,13 +97,13 @@ describe("routes", () => {
     const refused = await agent.next(is("config.refused"));
     expect(refused["message"]).to.include(join(host.watched, "three"));
     expect(refused["desiredHash"]).not.to.equal(refused["configHash"]);
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     expect(await agent.next(isRemoved("a.csv"))).to.include({ key: "one/a.csv" });
     // Nothing of the attempt is left: the directory can be taken by whoever comes.
     await mkdir(join(host.watched, "three"));
     agent.kill("SIGHUP");
     await agent.next(is("config.applied"));
-    await host.write("one/b.csv", "b");
+    await host.write("one/b.csv");
     expect(await agent.next(isRemoved("b.csv"))).to.include({ key: "new-one/b.csv" });
   });
 
@@ -118,8 +118,8 @@ describe("routes", () => {
 
   it("are swept one after the other by `sweep`, or one alone with --route", async () => {
     await using host = await twoRoutes(aws);
-    await host.write("one/a.csv", "a");
-    await host.write("two/b.csv", "b");
+    await host.write("one/a.csv");
+    await host.write("two/b.csv");
     const only = await host.run(["sweep", "--route", "two", "--json"]);
     expect(only.exitCode).to.equal(0);
     expect(recordsOf(only.stdout).map(({ event }) => event)).to.deep.equal([
@@ -141,7 +141,7 @@ describe("routes", () => {
   it("that cannot be used by `sweep` do not keep it from the others", async () => {
     await using host = await twoRoutes(aws);
     await rm(join(host.watched, "one"), { recursive: true });
-    await host.write("two/b.csv", "b");
+    await host.write("two/b.csv");
     const { exitCode, stderr } = await host.run(["sweep"]);
     expect(exitCode).to.equal(2);
     expect(stderr).to.include(join(host.watched, "one"));
@@ -168,7 +168,7 @@ describe("the last good configuration", () => {
     }
     await using agent = host.start({ env: { AWS_ENDPOINT_URL_SSM: "http://127.0.0.1:9" } });
     await agent.next(is("config.applied"));
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     await agent.next(isRemoved("a.csv"));
     const sweep = await host.run(["config", "show"], {
       env: { AWS_ENDPOINT_URL_SSM: "http://127.0.0.1:9" },
@@ -184,7 +184,7 @@ describe("the last good configuration", () => {
       agent.kill("SIGTERM");
       await agent.ended();
     }
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     const env = { AWS_ENDPOINT_URL_SSM: "http://127.0.0.1:9" };
     const { exitCode, stderr } = await host.run(["sweep"], { env });
     expect(exitCode).to.equal(0);
@@ -203,10 +203,10 @@ describe("the last good configuration", () => {
     await rename(join(host.watched, "one"), join(host.folder, "away"));
     await using agent = host.start();
     expect(await agent.next(isOf("sweep.failed", "one"))).to.include({ level: "error" });
-    await host.write("two/b.csv", "b");
+    await host.write("two/b.csv");
     await agent.next(isRemoved("b.csv"));
     await rename(join(host.folder, "away"), join(host.watched, "one"));
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     await agent.next(isRemoved("a.csv"));
   });
 
@@ -223,7 +223,7 @@ describe("the last good configuration", () => {
     await using agent = host.start();
     const refused = await agent.next(is("config.refused"));
     expect(refused["message"]).to.include("allowedBuckets");
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     agent.kill("SIGTERM");
     const { stdout } = await agent.ended();
     expect(recordsOf(stdout).some(is("config.applied"))).to.equal(false);
@@ -241,7 +241,7 @@ describe("the last good configuration", () => {
     await using agent = host.start();
     await agent.next(is("state.set-aside"));
     await agent.next(is("config.applied"));
-    await host.write("one/a.csv", "a");
+    await host.write("one/a.csv");
     await agent.next(isRemoved("a.csv"));
   });
 });

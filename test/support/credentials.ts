@@ -3,12 +3,13 @@ import { expect } from "chai";
 import { type Credentials, makeCredentials } from "../../src/aws/credentials/credentials.ts";
 import { CredentialsError } from "../../src/aws/errors.ts";
 import { parseCredentialChoice } from "../../src/config/credential-choice.ts";
+import { SECRET_MARK } from "../../tools/marks.ts";
 import type { FakeKey } from "./fake-credential-services.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { withEnvironment } from "./s3-store.ts";
 
 /** Part of every secret of these tests, and of nothing else. */
-export const SECRET = "wJalrXUtnFEMI";
+export const SECRET = SECRET_MARK;
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/offload";
 

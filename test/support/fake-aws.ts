@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { SECRET_MARK } from "../../tools/marks.ts";
 
 /**
  * An SSM and a CloudWatch Logs that answer in well under a millisecond, for tests that start the
@@ -100,7 +101,7 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
       AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: endpoint,
       AWS_REGION: REGION,
       AWS_ACCESS_KEY_ID: "fake-aws",
-      AWS_SECRET_ACCESS_KEY: "fake-aws",
+      AWS_SECRET_ACCESS_KEY: `${SECRET_MARK}-fake-aws`,
       AWS_EC2_METADATA_DISABLED: "true",
       AWS_CONFIG_FILE: "/dev/null",
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",

@@ -1,3 +1,4 @@
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { type FakeS3, startFakeS3 } from "./fake-s3.ts";
 import { type FaultHost, type HostPlan, makeFaultHost } from "./fault-host.ts";
 import type { FaultReport } from "./fault-report.ts";
@@ -36,8 +37,8 @@ export async function makeHostWithFakeS3(
 /** Writes the files of a case: what differs for the agent is their size. */
 export async function produceSome(host: FaultHost): Promise<void> {
   await host.produce("empty.csv", "");
-  await host.produce("folder/small.csv", "21.5 degrees at noon\n");
-  await host.produce("folder/more.csv", "21.6 degrees at one\n".repeat(1_000));
+  await host.produce("folder/small.csv", `${CONTENT_MARK}\n`);
+  await host.produce("folder/more.csv", `${CONTENT_MARK}, 21.6 at one\n`.repeat(1_000));
 }
 
 /**

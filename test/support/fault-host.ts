@@ -16,6 +16,7 @@ import { bundledAgent } from "./agent-bundle.ts";
 import { startFakeAws } from "./fake-aws.ts";
 import { type FaultPlan, HOOK_ARGUMENTS, planEnvironment, type TracedStep } from "./fault-plan.ts";
 import { type Ended, recordsOf } from "./host.ts";
+import "./recorded-output.ts";
 import { Oracle, type Verdict } from "./oracle.ts";
 import { filesBelow } from "./tree.ts";
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { type Ended, type RunningAgent, watchAgent } from "./host.ts";
 import { endAtLast } from "./leftover-children.ts";
 
@@ -131,7 +132,7 @@ export class FleetHost {
 
   /** Writes a file whose content no other has. @param places see WrittenFile */
   async write(name: string, places: readonly string[], folder = this.watched): Promise<void> {
-    const content = `${this.id} ${name}\n`.repeat(50);
+    const content = `${CONTENT_MARK} ${this.id} ${name}\n`.repeat(50);
     const sha256 = createHash("sha256").update(content).digest("hex");
     this.files.push({ name, sha256, places });
     await writeFile(join(folder, name), content);

@@ -118,10 +118,21 @@ export const GOOD_VALUES: {
     ["1.5GB", 1_500_000_000],
   ],
   "file-events": [["failures", "failures"]],
+  "file-events-percent": [
+    ["0", 0],
+    ["7", 7],
+    ["100", 100],
+  ],
   "log-level": [
     ["debug", "debug"],
     ["warn", "warn"],
     ["error", "error"],
+  ],
+  "log-spool-limit": [
+    ["1MiB", 1_048_576],
+    ["128MiB", 134_217_728],
+    ["16GiB", 17_179_869_184],
+    ["none", 0],
   ],
   "refresh-interval": [
     ["1s", 1_000],

@@ -8,6 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
+import { checkEmf } from "./emf-rules.ts";
 import { endAtLast } from "./leftover-children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -46,8 +48,8 @@ export interface TestHost extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Starts `s3-offload-agent run`. */
   start(options?: RunOptions): RunningAgent;
-  /** Writes a file into the watched directory. */
-  write(name: string, content: string | Buffer): Promise<string>;
+  /** Writes a file into the watched directory; without a content, one that nothing tells of. */
+  write(name: string, content?: string | Buffer): Promise<string>;
 }
 
 export interface RunOptions {
@@ -105,7 +107,7 @@ export async function makeHost(
     run: (args, options) => endOf(begin([...args, "--config", bootstrap], options)),
     start: (options) =>
       watchAgent(begin(["run", "--config", bootstrap], options), { isHurried: true }),
-    async write(name, content) {
+    async write(name, content = CONTENT_MARK) {
       const path = join(watched, name);
       await writeFile(path, content);
       return path;
@@ -124,7 +126,16 @@ export async function untilAged(path: string, ageMs: number): Promise<void> {
 /** The JSON objects of an output with one a line. */
 export function recordsOf(stdout: string): Record<string, unknown>[] {
   const lines = stdout.split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line));
+  const records = lines.map((line) => JSON.parse(line));
+  for (const record of records) assertEmf(record);
+  return records;
+}
+
+/** Every record of every agent in these tests that carries metrics carries them as it must. */
+function assertEmf(record: Record<string, unknown>): void {
+  const problems = "_aws" in record ? checkEmf(record) : [];
+  if (problems.length === 0) return;
+  throw new Error(`${record["event"]} breaks rules of EMF: ${problems.join("; ")}`);
 }
 
 async function endOf(child: ReturnType<typeof spawn>): Promise<Ended> {
@@ -160,6 +171,7 @@ export function watchAgent(
   if (child.stdout === null) throw new Error("the agent has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
     const record = JSON.parse(line);
+    assertEmf(record);
     if (isHurried && record.event === "agent.started") child.kill("SIGHUP");
     records.push(record);
     wake();

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { WORKERS } from "../../src/sweep/send-parts.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import type { FakeS3 } from "./fake-s3.ts";
 import type { Operation } from "./fake-s3-operations.ts";
 import { BUCKET, makeHostWithFakeS3, problemsOf, runSideBySide } from "./fault-cases.ts";
@@ -40,6 +41,7 @@ export function largeContent(bytes: number, seed: string): Buffer {
     block.copy(content, at);
     content.writeUInt32LE(at, at);
   }
+  content.write(CONTENT_MARK);
   return content;
 }
 
@@ -47,7 +49,7 @@ export function largeContent(bytes: number, seed: string): Buffer {
 export async function countUploadSteps(bytes: number, op: string): Promise<number> {
   await using host = await makeHostWithFakeS3();
   await host.produce(LARGE, largeContent(bytes, "first"));
-  await host.produce(SMALL, "21.5 degrees at noon\n");
+  await host.produce(SMALL, `${CONTENT_MARK}\n`);
   return (await host.trace({ op, under: uploadState(host) })).length;
 }
 
@@ -68,7 +70,7 @@ async function runLargeCase(
   const problems: string[] = [];
   const content = largeContent(bytes, "first");
   const path = await host.produce(LARGE, content);
-  await host.produce(SMALL, "21.5 degrees at noon\n");
+  await host.produce(SMALL, `${CONTENT_MARK}\n`);
 
   const isKilled = await killed(host, kill);
   // What is written to the state together is one step or several, so the last ones may not come.

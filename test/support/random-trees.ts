@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { errnoOf } from "../../src/lib/errors.ts";
 import { sweep } from "../../src/sweep/sweep.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { MemoryStore, sha256Of } from "./memory-store.ts";
 import { hardPath } from "./names.ts";
 import { openContext } from "./transfer-context.ts";
@@ -45,7 +46,7 @@ export async function sweepTree(paths: readonly (readonly Buffer[])[]) {
   const root = Buffer.from(folder.path);
   const contents: string[] = [];
   for (const names of paths) {
-    const content = `file ${contents.length}`;
+    const content = `${CONTENT_MARK}, file ${contents.length}`;
     if (await make(root, names, content)) contents.push(content);
   }
   const store = new MemoryStore();

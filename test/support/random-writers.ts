@@ -15,6 +15,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { errnoOf } from "../../src/lib/errors.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { Oracle } from "./oracle.ts";
 
 /** Where producers write. That one is a name in a folder of another one is on purpose. */
@@ -261,7 +262,7 @@ export class RandomWriters {
 
   #newContent(): string {
     this.#contents += 1;
-    return `${this.#contents}`.padStart(6, "0").concat(": 21.5 degrees at noon\n");
+    return `${`${this.#contents}`.padStart(6, "0")}: ${CONTENT_MARK}\n`;
   }
 
   #nameAway(): string {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SECRET_MARK } from "../../tools/marks.ts";
 import { startChildServer } from "./child-server.ts";
 import { filesBelow, sha256OfFile } from "./tree.ts";
 
@@ -21,7 +22,7 @@ export interface RealS3 extends AsyncDisposable {
 const INTERNAL = ".sgwtmp";
 
 const ACCESS_KEY = "real-s3-access";
-const SECRET_KEY = "real-s3-secret";
+const SECRET_KEY = `${SECRET_MARK}-real-s3`;
 const REGION = "eu-central-1";
 
 /**

@@ -20,6 +20,7 @@ import { StateDirectory } from "../../src/sweep/state-directory.ts";
 import { readStateDirectory } from "../../src/sweep/state-snapshot.ts";
 import { sweep } from "../../src/sweep/sweep.ts";
 import { UploadStates } from "../../src/sweep/upload-states.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { MemoryStore, POLICY, REFUSED, type SeenRequest, SLOW_DOWN } from "./memory-store.ts";
 import { Listener } from "./sweep-place.ts";
 import { openContext } from "./transfer-context.ts";
@@ -85,7 +86,7 @@ export async function makeRoutesPlace(routes: readonly string[], clock: Clock) {
   async function produce(route: string, round: number): Promise<void> {
     const root = rootOf(route);
     const file = async (name: string) => {
-      await writeFile(join(root, name), `${name} of ${route}`);
+      await writeFile(join(root, name), `${CONTENT_MARK}, ${name} of ${route}`);
       return join(root, name);
     };
     for (let n = 0; n < SMALL_FILES; n += 1) await file(`small-${round}-${n}`);

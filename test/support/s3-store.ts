@@ -3,11 +3,12 @@ import { makeClients } from "../../src/aws/clients.ts";
 import { makeS3Store } from "../../src/aws/s3.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
+import { SECRET_MARK } from "../../tools/marks.ts";
 
 /** Credentials of no account, and nothing of the host's own. */
 const ENVIRONMENT = {
   AWS_ACCESS_KEY_ID: "AKIDTEST",
-  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_SECRET_ACCESS_KEY: `${SECRET_MARK}-s3-store`,
   AWS_EC2_METADATA_DISABLED: "true",
   AWS_CONFIG_FILE: "/dev/null",
   AWS_SHARED_CREDENTIALS_FILE: "/dev/null",

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { makeHostWithFakeS3, problemsOf, runSideBySide } from "./fault-cases.ts";
 import type { FaultReport } from "./fault-report.ts";
 import { type Order, startStriker } from "./striker.ts";
@@ -15,7 +16,7 @@ export interface StrikeCase {
 /** Where the file of a strike is. Only steps in this folder count: elsewhere there is no race. */
 const FOLDER = "folder";
 const NAME = `${FOLDER}/struck.csv`;
-const CONTENT = "21.5 degrees at noon\n".repeat(50);
+const CONTENT = `${CONTENT_MARK}\n`.repeat(50);
 
 /** How many steps with such a name a sweep of that file has. */
 export async function countStrikeSteps(op: string): Promise<number> {

@@ -1,3 +1,4 @@
+import { HOST_SETTING_NAMES } from "../../../src/config/schema.ts";
 import type { WrongWhole } from "./row.ts";
 
 const ROUTE_NAME = "1 to 32 lower-case letters, digits and hyphens";
@@ -32,7 +33,7 @@ export const WRONG_ROUTES: readonly WrongWhole[] = [
     names: "host/routes/Raw/directory",
     says: ROUTE_NAME,
   },
-  ...["bandwidth-limit", "file-events", "log-level", "refresh-interval"].map((leaf) => ({
+  ...HOST_SETTING_NAMES.map((leaf) => ({
     about: `${leaf} in a route`,
     written: { fleet: { "routes/raw/directory": "/data/raw", [`routes/raw/${leaf}`]: "x" } },
     names: `fleet/routes/raw/${leaf}`,

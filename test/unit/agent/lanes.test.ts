@@ -2,103 +2,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { Lanes } from "../../../src/agent/lanes.ts";
-import type { Sweeper } from "../../../src/agent/sweeper.ts";
-import type { Route, Workplace } from "../../../src/agent/workplace.ts";
-import type { Config, RouteConfig } from "../../../src/config/config.ts";
-import { configurationError } from "../../../src/lib/errors.ts";
-import type { EventName } from "../../../src/logs/events.ts";
-import { ManualClock, settle } from "../../support/manual-clock.ts";
+import type { Config } from "../../../src/config/config.ts";
+import { LanesPlace } from "../../support/lanes-place.ts";
 import { goodConfig } from "../../support/parameter-sets.ts";
 
 const SECOND = 1_000;
-
-/** Lanes over a workplace that knows no disk, and sweeps that last until the test ends them. */
-class Place {
-  readonly clock = new ManualClock(Date.UTC(2026, 0, 1));
-  readonly stop = new AbortController();
-  /** Sweeps under way, by the prefix of their route: what they go by. */
-  readonly under: { readonly prefix: string; readonly end: () => void }[] = [];
-  readonly begun: string[] = [];
-  readonly open = new Set<string>();
-  /** What sweeps were asked to do, and which. */
-  readonly told: string[] = [];
-  readonly events: EventName[] = [];
-  /** Directories that cannot be opened. */
-  readonly broken = new Set<string>();
-  readonly lanes: Lanes;
-
-  constructor() {
-    const openRoute = async (config: RouteConfig): Promise<Route> => {
-      const path = config.settings.directory;
-      if (this.broken.has(path)) throw configurationError(`${path} is broken`, "Mend it.");
-      if (this.open.has(path)) throw configurationError(`${path} is held`, "Leave it.");
-      this.open.add(path);
-      return {
-        config,
-        directory: { path } as Route["directory"],
-        [Symbol.asyncDispose]: async () => void this.open.delete(path),
-      };
-    };
-    const workplace: Partial<Workplace> = {
-      openRoute,
-      openIfWanted: async (config) => (config.isImplied ? undefined : await openRoute(config)),
-      refreshRoute: async (route) => route,
-      watchOnly: async () => undefined,
-      openState: async () =>
-        ({
-          recordFailedSweep: async () => undefined,
-          lastSweep: () => undefined,
-        }) as unknown as Awaited<ReturnType<Workplace["openState"]>>,
-    };
-    const sweeper: Partial<Sweeper> = {
-      sweep: async ({ config }, _config, { stop, cancel }) => {
-        const { prefix } = config.settings;
-        const { promise, resolve } = Promise.withResolvers<void>();
-        this.begun.push(prefix);
-        const own = { prefix, end: resolve };
-        this.under.push(own);
-        stop.addEventListener("abort", () => {
-          if (this.under.includes(own)) this.told.push(`stop ${prefix}`);
-        });
-        cancel.addEventListener("abort", () => {
-          if (this.under.includes(own)) this.told.push(`cancel ${prefix}`);
-          resolve();
-        });
-        await promise;
-        return {} as Awaited<ReturnType<Sweeper["sweep"]>>;
-      },
-    };
-    this.lanes = new Lanes({
-      sweeper: sweeper as Sweeper,
-      workplace: workplace as Workplace,
-      logger: { log: (event) => this.events.push(event), setLevel() {}, setFileEvents() {} },
-      clock: this.clock,
-      hostId: "h1",
-      workingDirectory: "/",
-      effective: () => undefined,
-      stop: this.stop.signal,
-      cancel: new AbortController().signal,
-      onChange: () => {},
-    });
-  }
-
-  /** Ends the sweeps under way, or those of one route. */
-  async end(prefix?: string): Promise<void> {
-    const ended = this.under.filter((one) => prefix === undefined || one.prefix === prefix);
-    for (const one of ended) {
-      this.under.splice(this.under.indexOf(one), 1);
-      one.end();
-    }
-    await settle();
-  }
-
-  async close(): Promise<void> {
-    this.stop.abort();
-    await this.end();
-    await this.lanes.ended();
-  }
-}
 
 /** Two routes that sweep every second, or as it is said. */
 function twoRoutes(
@@ -128,7 +36,7 @@ describe("the lanes of routes", () => {
   after(() => rm(folder, { recursive: true }));
 
   it("let no sweep begin while a configuration waits, and then all go by the new one", async () => {
-    const place = new Place();
+    const place = new LanesPlace();
     await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
     await place.clock.advance(2 * SECOND);
     expect(
@@ -156,7 +64,7 @@ describe("the lanes of routes", () => {
   });
 
   it("end a sweep that lasts for a configuration that waits, and go on with it at once", async () => {
-    const place = new Place();
+    const place = new LanesPlace();
     await place.lanes.apply(twoRoutes("old", { schedule: "rate(1 day)" }), { isKnownGood: true });
     await place.clock.advance(86_400 * SECOND);
     await place.end("old-two/");
@@ -181,7 +89,7 @@ describe("the lanes of routes", () => {
   });
 
   it("go on as they were when a directory of the new configuration cannot be used", async () => {
-    const place = new Place();
+    const place = new LanesPlace();
     await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
     place.broken.add(at("broken"));
     const bad = twoRoutes("new", { one: at("fresh"), two: at("broken") });
@@ -194,7 +102,7 @@ describe("the lanes of routes", () => {
   });
 
   it("hand a directory on that has another route now, without closing it", async () => {
-    const place = new Place();
+    const place = new LanesPlace();
     await place.lanes.apply(twoRoutes("old"), { isKnownGood: true });
     const swapped = twoRoutes("new", { one: at("two"), two: at("one") });
     await place.lanes.apply(swapped, { isKnownGood: false });

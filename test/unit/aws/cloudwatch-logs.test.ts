@@ -98,18 +98,37 @@ describe("makeLogDestination", () => {
   });
 
   it("answers a failure, and throws only the signal's reason", async () => {
-    const refuses = { PutLogEvents: serviceError("ThrottlingException", "slow") };
+    const slow = Object.assign(serviceError("ThrottlingException", "slow"), {
+      $response: { headers: { "retry-after": "7" } },
+    });
+    const refuses = { PutLogEvents: slow };
     const { destination } = make({ hasGroup: true, refuses });
     expect(await destination.put(EVENTS, signal)).to.deep.equal({
       kind: "failed",
       code: "ThrottlingException",
       message: "slow",
+      retryAfterMs: 7_000,
     });
     const reason = new Error("stopping");
     const thrown = await destination
       .put(EVENTS, AbortSignal.abort(reason))
       .catch((error: unknown) => error);
     expect(thrown).to.equal(reason);
+  });
+
+  it("tells a batch that is wrong from a service that fails", async () => {
+    for (const [name, kind] of [
+      ["InvalidParameterException", "refused"],
+      ["SerializationException", "refused"],
+      ["AccessDeniedException", "failed"],
+      ["ServiceUnavailableException", "failed"],
+    ] as const) {
+      const { destination } = make({
+        hasGroup: true,
+        refuses: { PutLogEvents: serviceError(name) },
+      });
+      expect(await destination.put(EVENTS, signal)).to.include({ kind, code: name });
+    }
   });
 
   const REJECTED: readonly (readonly [info: RejectedLogEventsInfo, count: number])[] = [

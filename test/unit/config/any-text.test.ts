@@ -136,6 +136,9 @@ function expectWithinDeclared(settings: Settings): void {
   if (settings["bandwidth-limit"] !== 0) {
     between(settings["bandwidth-limit"], 1_024, Number.MAX_SAFE_INTEGER);
   }
+  if (settings["log-spool-limit"] !== 0) {
+    between(settings["log-spool-limit"], 2 ** 20, 2 ** 34);
+  }
   between(settings.include.length, 1, 100);
   between(settings.exclude.length, 0, 100);
   expect([...settings.include, ...settings.exclude]).not.to.include("");
@@ -143,6 +146,7 @@ function expectWithinDeclared(settings: Settings): void {
   for (const pair of settings.tags) expect(pair).to.have.length(2);
   expect(settings["on-conflict"]).to.equal("suffix");
   expect(["all", "failures"]).to.include(settings["file-events"]);
+  between(settings["file-events-percent"], 0, 100);
   expect(["debug", "info", "warn", "error"]).to.include(settings["log-level"]);
   expect(settings["bucket-owner"]).to.match(/^(\d{12})?$/);
 }

@@ -83,13 +83,17 @@ describe("layers", () => {
     expect(settings).to.deep.equal({
       "bandwidth-limit": 0,
       "file-events": "failures",
+      "file-events-percent": 100,
       "log-level": "warn",
+      "log-spool-limit": 134_217_728,
       "refresh-interval": 3_600_000,
     });
     expect(HOST_SETTING_NAMES.map((name) => origins[name].layer)).to.deep.equal([
       "default",
       "host",
+      "default",
       "fleet",
+      "default",
       "canary",
     ]);
     expect(LAYERS).to.deep.equal(["default", "fleet", "canary", "host"]);

@@ -63,7 +63,9 @@ describe("each setting", () => {
         "bucket-owner": "",
         "bandwidth-limit": 0,
         "file-events": "all",
+        "file-events-percent": 100,
         "log-level": "info",
+        "log-spool-limit": 134_217_728,
         "refresh-interval": 600_000,
       },
     });

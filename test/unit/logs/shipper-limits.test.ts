@@ -1,84 +1,40 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { LogEvent } from "../../../src/logs/batch.ts";
 import type { EventName } from "../../../src/logs/events.ts";
-import type { BatchAnswer, LogDestination } from "../../../src/logs/log-destination.ts";
+import type { BatchAnswer } from "../../../src/logs/log-destination.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
+import { Spool } from "../../../src/logs/spool.ts";
+import { SpoolSpace } from "../../../src/logs/spool-space.ts";
 import { ManualClock, settle } from "../../support/manual-clock.ts";
+import { StrictStream } from "../../support/strict-stream.ts";
 
 const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 10, 24);
 const DOWN: BatchAnswer = { kind: "failed", code: "ECONNREFUSED", message: "down" };
 
-/** A log stream that keeps the service's documented limits and throws at whoever breaks them. */
-class StrictStream implements LogDestination {
-  readonly name = "/agent/state";
-  readonly taken: string[] = [];
-  /** Batches under way, to be answered by the test while `isHeld`. */
-  readonly held: ((answer?: BatchAnswer) => void)[] = [];
-  exists = true;
-  isHeld = false;
-  answer: BatchAnswer = { kind: "accepted", rejected: 0 };
-  refusal: { readonly code: string; readonly message: string } | undefined;
-  puts = 0;
-  creates = 0;
-
-  async put(events: readonly LogEvent[], signal: AbortSignal): Promise<BatchAnswer> {
-    this.puts += 1;
-    assertLimits(events);
-    signal.throwIfAborted();
-    const answer = this.isHeld ? await this.#held(signal) : this.answer;
-    if (answer.kind === "accepted" && !this.exists) return { kind: "missing" };
-    if (answer.kind === "accepted") this.taken.push(...events.map(({ message }) => message));
-    return answer;
-  }
-
-  async create(): Promise<typeof this.refusal> {
-    this.creates += 1;
-    if (this.refusal === undefined) this.exists = true;
-    return this.refusal;
-  }
-
-  async #held(signal: AbortSignal): Promise<BatchAnswer> {
-    if (this.held.length > 0) throw new Error("two batches are under way at once");
-    const { promise, resolve, reject } = Promise.withResolvers<BatchAnswer>();
-    signal.addEventListener("abort", () => reject(signal.reason));
-    this.held.push((answer = this.answer) => {
-      this.held.length = 0;
-      resolve(answer);
-    });
-    return await promise;
-  }
-}
-
-/** API_PutLogEvents: 1 to 10,000 events, 1,048,576 bytes with 26 for each, 24 hours, in order. */
-function assertLimits(events: readonly LogEvent[]): void {
-  if (events.length < 1 || events.length > 10_000) throw new Error(`${events.length} events`);
-  let bytes = 0;
-  let last = Number.NEGATIVE_INFINITY;
-  for (const { message, timestamp } of events) {
-    if (message === "") throw new Error("an empty message");
-    if (timestamp < last) throw new Error("not in the order of times");
-    last = timestamp;
-    bytes += Buffer.byteLength(message) + 26;
-  }
-  if (bytes > 1_048_576) throw new Error(`${bytes} bytes`);
-  if (last - (events[0]?.timestamp ?? 0) > DAY_MS) throw new Error("more than 24 hours");
-}
-
-function make(options: { readonly queueBytesMax?: number; readonly random?: number } = {}) {
+function make(options: { readonly memoryBytesMax?: number; readonly random?: number } = {}) {
   const clock = new ManualClock(START);
-  const stream = new StrictStream();
+  const stream = new StrictStream(() => clock.now());
   const stop = new AbortController();
   const told: { event: EventName; [field: string]: unknown }[] = [];
+  const { memoryBytesMax } = options;
+  const spool = new Spool({
+    clock,
+    space: new SpoolSpace(),
+    ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
+  });
   const shipper = new LogShipper({
     destination: stream,
+    spool,
     clock,
     random: () => options.random ?? 0,
-    ...(options.queueBytesMax === undefined ? {} : { queueBytesMax: options.queueBytesMax }),
+    fleet: "web",
   });
   shipper.setLogger({
-    log: (event, fields = {}) => told.push({ event, ...fields }),
+    log: (event, fields: { readonly _aws?: unknown }) => {
+      const { _aws, ...others } = fields;
+      told.push({ event, ...others });
+    },
     setLevel() {},
     setFileEvents() {},
   });
@@ -95,7 +51,8 @@ describe("LogShipper within the service's limits", () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(anyRecord, { maxLength: 25 }), async (records) => {
-        const { stream, shipper } = make();
+        const { clock, stream, shipper } = make();
+        clock.setWallClock(START + 3 * DAY_MS);
         for (const [nth, { size, time }] of records.entries()) {
           shipper.write(`${nth} `.padEnd(size, "x"), START + time);
         }
@@ -179,7 +136,7 @@ describe("LogShipper and an outage", () => {
   });
 
   it("holds no more than its bound: drops the oldest, counts them, and reports the number", async () => {
-    const { clock, stream, shipper, stop, told } = make({ queueBytesMax: 10_000 });
+    const { clock, stream, shipper, stop, told } = make({ memoryBytesMax: 10_000 });
     stream.answer = DOWN;
     // Each counts 100 bytes: 74 of text and 26.
     const lines = Array.from({ length: 500 }, (_, nth) => `${nth}`.padStart(74, "0"));
@@ -196,7 +153,14 @@ describe("LogShipper and an outage", () => {
     await clock.advance(60_000);
     expect(stream.taken.at(-1)).to.equal("later");
     expect(told.filter(({ event }) => event === "logs.dropped")).to.deep.equal([
-      { event: "logs.dropped", destination: stream.name, records: dropped },
+      {
+        event: "logs.dropped",
+        destination: stream.name,
+        records: dropped,
+        reason: "memory",
+        Fleet: "web",
+        LogEventsDropped: dropped,
+      },
     ]);
     stop.abort();
   });
@@ -242,6 +206,7 @@ describe("LogShipper and a batch under way", () => {
     stream.held[0]?.();
     await settle();
     expect(stream.taken).to.deep.equal(["a"]);
+    await clock.advance(1_000);
     stream.held[0]?.();
     await clock.advance(30_000);
     expect(stream.taken).to.deep.equal(["a", "c", "b"]);
@@ -264,7 +229,7 @@ describe("LogShipper and a batch under way", () => {
   });
 
   it("loses no record between taken and dropped, and ships none twice, when the queue overflows", async () => {
-    const { clock, stream, shipper, stop } = make({ queueBytesMax: 1_000 });
+    const { clock, stream, shipper, stop } = make({ memoryBytesMax: 2_000 });
     stream.isHeld = true;
     const lines = Array.from({ length: 40 }, (_, nth) => `${nth}`.padStart(74, "0"));
     for (const line of lines.slice(0, 8)) shipper.write(line, START);
@@ -287,7 +252,13 @@ describe("LogShipper and a batch under way", () => {
     void shipper.run(stop.signal);
     await clock.advance(60_000);
     expect(told).to.deep.equal([
-      { event: "logs.rejected", destination: "/agent/state", records: 2 },
+      {
+        event: "logs.rejected",
+        destination: "/agent/state",
+        records: 2,
+        Fleet: "web",
+        LogEventsDropped: 2,
+      },
     ]);
     expect(stream.puts).to.equal(1);
     stop.abort();

@@ -15,6 +15,8 @@ import {
 import type { BatchAnswer, LogDestination } from "../../../src/logs/log-destination.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
+import { Spool } from "../../../src/logs/spool.ts";
+import { SpoolSpace } from "../../../src/logs/spool-space.ts";
 import { makeStreamSink } from "../../../src/logs/stream-sink.ts";
 import { ManualClock, settle } from "../../support/manual-clock.ts";
 
@@ -104,14 +106,17 @@ class FakeDestination implements LogDestination {
   }
 }
 
-function begin(options: { queueBytesMax?: number; random?: number } = {}) {
+function begin(options: { memoryBytesMax?: number; random?: number } = {}) {
   const clock = new ManualClock();
   const destination = new FakeDestination();
-  const { queueBytesMax = 8 * 2 ** 20, random = 0 } = options;
-  const shipper = new LogShipper({ destination, clock, random: () => random, queueBytesMax });
+  const { memoryBytesMax = 8 * 2 ** 20, random = 0 } = options;
+  const spool = new Spool({ clock, space: new SpoolSpace(), memoryBytesMax });
+  const about = { destination, spool, clock, fleet: "web" };
+  const shipper = new LogShipper({ ...about, random: () => random });
   const lines: string[] = [];
   const told = { write: (line: string) => lines.push(JSON.parse(line).event) };
-  const logger = makeLogger({ clock, base: {}, state: [told], files: [] });
+  const base = { fleet: "web", host: "h", version: "1" };
+  const logger = makeLogger({ clock, random: () => 0, base, local: [], state: [told], files: [] });
   shipper.setLogger(logger);
   const stop = new AbortController();
   return {
@@ -143,7 +148,7 @@ describe("LogShipper", () => {
   });
 
   it("never grows beyond its bound: the oldest records go, counted, and it says so", async () => {
-    const { clock, destination, shipper, lines, write, stop } = begin({ queueBytesMax: 10_000 });
+    const { clock, destination, shipper, lines, write, stop } = begin({ memoryBytesMax: 10_000 });
     destination.failure = { kind: "failed", code: "E", message: "down" };
     const run = shipper.run(stop.signal);
     for (let index = 0; index < 1_000; index += 1) write(`${index}`.padStart(74));
@@ -179,6 +184,7 @@ describe("LogShipper", () => {
     destination.failure = { kind: "failed", code: "E", message: "down" };
     write("a");
     const run = shipper.run(stop.signal);
+    await settle();
     const times: number[] = [];
     for (let puts = 0; times.length < 7; await clock.advance(1_000)) {
       if (destination.puts > puts) times.push(clock.monotonic() / 1_000);
@@ -192,7 +198,7 @@ describe("LogShipper", () => {
   });
 
   it("does not count as dropped what arrived after all", async () => {
-    const { clock, destination, shipper, write, stop } = begin({ queueBytesMax: 1_000 });
+    const { clock, destination, shipper, write, stop } = begin({ memoryBytesMax: 1_000 });
     const gate = Promise.withResolvers<void>();
     destination.gate = gate.promise;
     for (let index = 0; index < 8; index += 1) write(`${index}`.padStart(74));
@@ -219,45 +225,6 @@ describe("LogShipper", () => {
     expect(destination.taken).to.deep.equal(["a", "b"]);
     stop.abort();
     await run;
-  });
-});
-
-describe("makeLogger", () => {
-  function make() {
-    const clock = new ManualClock();
-    const sinks = { state: [] as string[], files: [] as string[] };
-    const sink = (to: string[]) => ({ write: (line: string) => to.push(JSON.parse(line).event) });
-    const logger = makeLogger({
-      clock,
-      base: { host: "h" },
-      state: [sink(sinks.state)],
-      files: [sink(sinks.files)],
-    });
-    return { logger, ...sinks };
-  }
-
-  it("sends records of files and of states their own ways", () => {
-    const { logger, state, files } = make();
-    logger.log("file.removed");
-    logger.log("agent.started");
-    expect([state, files]).to.deep.equal([["agent.started"], ["file.removed"]]);
-  });
-
-  it("leaves out what is below the level, but never the metrics", () => {
-    const { logger, state } = make();
-    logger.log("sweep.started");
-    logger.setLevel("error");
-    logger.log("agent.started");
-    logger.log("sweep.completed");
-    logger.log("sweep.failed");
-    expect(state).to.deep.equal(["sweep.completed", "sweep.failed"]);
-  });
-
-  it("with file-events at failures, tells of files that need somebody", () => {
-    const { logger, files } = make();
-    logger.setFileEvents("failures");
-    for (const name of ["file.removed", "file.failed", "file.kept"] as const) logger.log(name);
-    expect(files).to.deep.equal(["file.failed", "file.kept"]);
   });
 });
 

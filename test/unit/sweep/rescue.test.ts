@@ -17,8 +17,10 @@ import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { ASIDE_MS } from "../../../src/sweep/removal.ts";
 import { LINGER_MS } from "../../../src/sweep/rescue.ts";
+import { sweep } from "../../../src/sweep/sweep.ts";
 import type { TransferContext } from "../../../src/sweep/transfer.ts";
 import { laterClock, MemoryStore } from "../../support/memory-store.ts";
+import { Listener } from "../../support/sweep-place.ts";
 import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
 /** Opens a file by a handle of before, however far its removal has come, when it is told to. */
@@ -79,6 +81,15 @@ async function makePlace(changes: Partial<TransferContext> = {}) {
     order,
     context,
     run: async () => await transferWhole(await entryAt(root, "d/a"), context),
+    sweep: async () =>
+      await sweep({
+        ...context,
+        concurrency: 1,
+        quarantineAfter: 0,
+        observer: new Listener(),
+        isDryRun: false,
+        stop: cancel.signal,
+      }),
     async [Symbol.asyncDispose]() {
       writer.stdin.end();
       await once(writer, "exit");
@@ -238,6 +249,16 @@ describe("a file that is opened for writing in the moment of its removal", () =>
     expect(outcome).to.include({ kind: "removed", ...late });
     expect(outcome).to.not.have.property("rescuedAs");
     expect(place.context.asides.active).to.deep.equal(new Set());
+  });
+
+  it("a sweep counts it among the removed, and as opened late", async () => {
+    await using place = await makePlace();
+    const { script, order } = place;
+    script.lingers.push(() => order("open"));
+    script.looks.push(() => order("write"));
+    expect(await place.sweep()).to.include({ filesRemoved: 1, filesOpenedLate: 1 });
+    await using another = await makePlace();
+    expect(await another.sweep()).to.include({ filesRemoved: 1, filesOpenedLate: 0 });
   });
 
   it("where there are no leases: what is written by the time it stands still is kept", async () => {

@@ -1,29 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { chmod } from "node:fs/promises";
 import { expect } from "chai";
-import { makePlace, type SweepPlace } from "../../support/sweep-place.ts";
+import { makePlace } from "../../support/sweep-place.ts";
+import { makeUnremovable, setUnremovable } from "../../support/unremovable.ts";
 
 const HOUR = 3_600_000;
-
-/** Takes the agent the leave to remove anything in a directory, or gives it back. */
-async function setUnremovable(root: string, isUnremovable: boolean): Promise<void> {
-  // Root may remove what it likes, but for what is immutable.
-  if (process.geteuid?.() === 0) execFileSync("chattr", [isUnremovable ? "+i" : "-i", root]);
-  else await chmod(root, isUnremovable ? 0o500 : 0o700);
-}
-
-/** A place with files that cannot be removed while the test runs. */
-async function makeUnremovable(files: number): Promise<SweepPlace> {
-  const place = await makePlace(files);
-  await setUnremovable(place.root, true);
-  return {
-    ...place,
-    async [Symbol.asyncDispose]() {
-      await setUnremovable(place.root, false);
-      await place[Symbol.asyncDispose]();
-    },
-  };
-}
 
 describe("sweep: files that cannot be removed", () => {
   it("are uploaded once over many sweeps and restarts, and removed when that is possible", async () => {

@@ -54,6 +54,53 @@ describe("the agent's credentials", () => {
     expect(host.reads()).to.equal(2);
   });
 
+  it("that are due are renewed though nobody needs them now, and no others are read", async () => {
+    await using host = await startInstance();
+    const { credentials, clock, fake } = host;
+    await credentials.renewIfDue();
+    expect(host.reads(), "nobody has needed any yet").to.equal(0);
+    await credentials.provider();
+    await clock.advance(50 * MINUTE_MS);
+    fake.give(keyOf("ASIA2", clock));
+    await credentials.renewIfDue();
+    expect(host.reads(), "they are fresh").to.equal(1);
+    await clock.advance(6 * MINUTE_MS);
+    await credentials.renewIfDue();
+    expect(host.reads()).to.equal(2);
+    expect(credentials.describe()?.expiresAt).to.equal(clock.now() + 54 * MINUTE_MS);
+  });
+
+  it("that are due and cannot be renewed say so, with the end of those in use", async () => {
+    await using host = await startInstance();
+    const { credentials, clock, fake } = host;
+    await credentials.provider();
+    const expiresAt = credentials.describe()?.expiresAt;
+    await clock.advance(56 * MINUTE_MS);
+    fake.onRequest(() => ({ status: 403 }));
+    await credentials.renewIfDue();
+    expect(credentials.lastError()).not.to.equal(undefined);
+    expect(credentials.describe()?.expiresAt).to.equal(expiresAt);
+    fake.onRequest(() => undefined);
+    fake.give(keyOf("ASIA2", clock));
+    await clock.advance(2 * MINUTE_MS);
+    await credentials.renewIfDue();
+    expect(credentials.lastError()).to.equal(undefined);
+  });
+
+  it("that may be replaced at any time have no end that one could tell of", async () => {
+    await using folder = await mkdtempDisposable(`${tmpdir()}/s3oa-renew-`);
+    const file = `${folder.path}/credentials`;
+    const clock = new HastyClock();
+    await writeFile(file, profileText("default", "ASIA1"));
+    const credentials = credentialsOf(`shared-file:${file}`, { clock });
+    await credentials.provider();
+    expect(credentials.describe()).to.include({ accessKeyId: "SIA1", expiresAt: undefined });
+    await writeFile(file, profileText("default", "ASIA2"));
+    await clock.advance(4 * MINUTE_MS);
+    await credentials.renewIfDue();
+    expect(credentials.describe()).to.include({ accessKeyId: "SIA2", expiresAt: undefined });
+  });
+
   it("are not asked for on every request while there are none", async () => {
     await using host = await startInstance();
     const { credentials, clock, fake } = host;

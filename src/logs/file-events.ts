@@ -1,0 +1,112 @@
+import type { EventRule } from "./events.ts";
+
+/** The events of single files. Part of EVENTS, see there. */
+export const FILE_EVENTS = {
+  "file.removed": {
+    level: "info",
+    doc: "The file is in the bucket, proved, and gone locally.",
+    required: [
+      "route",
+      "path",
+      "bytes",
+      "bucket",
+      "key",
+      "sha256",
+      "attempts",
+      "uploadMs",
+      "wasStored",
+      "wasOpenedLate",
+      "ageSeconds",
+    ],
+    optional: ["rescuedAs", "sampledPercent"],
+  },
+  "file.kept": {
+    level: "info",
+    doc: "The file stays, for a reason that is no failure.",
+    required: ["route", "path", "bytes", "reason"],
+    optional: ["bucket", "key", "ageSeconds"],
+  },
+  "file.failed": {
+    level: "error",
+    doc: "The file could not be transferred; it stays.",
+    required: [
+      "route",
+      "path",
+      "bytes",
+      "bucket",
+      "key",
+      "reason",
+      "scope",
+      "message",
+      "attempts",
+      "ageSeconds",
+    ],
+    optional: [],
+  },
+  "file.waiting": {
+    level: "debug",
+    doc: "The file has not settled yet.",
+    required: ["route", "path", "bytes", "reason", "settledAt"],
+    optional: ["sampledPercent"],
+  },
+  "file.ignored": {
+    level: "debug",
+    doc: "Not a file to take.",
+    required: ["route", "path", "reason"],
+    optional: ["sampledPercent"],
+  },
+  "file.deferred": {
+    level: "debug",
+    doc: "It failed before; its next try is not due yet.",
+    required: ["route", "path", "bytes", "reason", "dueAt"],
+    optional: [],
+  },
+  "file.unsupported": {
+    level: "warn",
+    doc: "A link, FIFO, socket or device: never opened, told once.",
+    required: ["route", "path", "type"],
+    optional: [],
+  },
+  "file.unsettled": {
+    level: "warn",
+    doc: "It has been there for an hour or more and never settled: something keeps it open or changes it.",
+    required: ["route", "path", "sinceSeconds"],
+    optional: [],
+  },
+  "file.restored": {
+    level: "info",
+    doc: "A file that a crash had left under a name of the agent has its own name back.",
+    required: ["path"],
+    optional: ["route", "directory"],
+  },
+  "file.quarantined": {
+    level: "error",
+    doc: "It failed again and again and was set aside.",
+    required: ["route", "path", "at", "reason", "message", "failures"],
+    optional: [],
+  },
+  "file.released": {
+    level: "info",
+    doc: "A quarantined file has changed and is back in its place.",
+    required: ["route", "path"],
+    optional: [],
+  },
+  "file.rescued": {
+    level: "warn",
+    doc: "Somebody wrote to the file in the moment of its removal; what he wrote is in a file of its own.",
+    required: ["route", "path", "bucket", "key", "sha256", "rescuedAs"],
+    optional: [],
+  },
+  "file.opened-late": {
+    level: "error",
+    doc: "Somebody opened the file for writing in the moment of its removal; what he wrote is lost, or some of it.",
+    required: ["route", "path", "bucket", "key", "sha256"],
+    optional: [],
+  },
+  "file.planned": {
+    level: "info",
+    doc: "Dry run: what a sweep would do with the file.",
+    required: ["route", "path", "bytes", "action"],
+    optional: ["reason", "key", "settledAt", "dueAt"],
+  },
+} as const satisfies Readonly<Record<`file.${string}`, EventRule>>;

@@ -1,0 +1,157 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, unlink } from "node:fs/promises";
+import { isErrno } from "../lib/errors.ts";
+import { segmentHeader, segmentLines } from "./segment.ts";
+
+/** A larger file is none of ours: segments have a mebibyte, and one more record. */
+export const SEGMENT_FILE_BYTES_MAX = 8 * 2 ** 20;
+
+/** Without a descriptor or memory to spare nothing can be said of what is on the disk. */
+const NOT_NOW = ["EMFILE", "ENFILE", "ENOMEM"] as const;
+
+/** A segment on disk. Written by one process, the one that made it, and read by others later. */
+export class SegmentFile {
+  readonly path: string;
+  /** The number of its first record. */
+  readonly first: number;
+  /** The number behind its last record. */
+  end: number;
+  /** Up to here it was written. */
+  bytes: number;
+  #file: FileHandle | undefined;
+  #isUnsynced = false;
+
+  /** A segment that was found: it is only read. @param end the number behind its last record */
+  static found(path: string, facts: { first: number; end: number; bytes: number }): SegmentFile {
+    return new SegmentFile(path, facts, undefined);
+  }
+
+  /** Makes a segment. @throws system errors; it is then not there */
+  static async make(path: string, first: number): Promise<SegmentFile> {
+    const file = await open(path, "wx+", 0o600);
+    const segment = new SegmentFile(path, { first, end: first, bytes: 0 }, file);
+    try {
+      await segment.#writeText(segmentHeader());
+    } catch (error) {
+      await segment.remove().catch(() => undefined);
+      throw error;
+    }
+    return segment;
+  }
+
+  private constructor(
+    path: string,
+    facts: { readonly first: number; readonly end: number; readonly bytes: number },
+    file: FileHandle | undefined,
+  ) {
+    this.path = path;
+    this.first = facts.first;
+    this.end = facts.end;
+    this.bytes = facts.bytes;
+    this.#file = file;
+  }
+
+  /** Whether it is still there under its name: somebody may have removed the whole spool. */
+  async hasName(): Promise<boolean> {
+    return this.#file !== undefined && (await this.#file.stat()).nlink > 0;
+  }
+
+  /** Adds the lines of so many records. @throws system errors; none of them is then there */
+  async write(lines: string, records: number): Promise<void> {
+    await this.#writeText(lines);
+    this.end += records;
+  }
+
+  async #writeText(text: string): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) throw new Error(`${this.path} is closed`);
+    const buffer = Buffer.from(text);
+    try {
+      for (let written = 0; written < buffer.length; ) {
+        const at = this.bytes + written;
+        written += (await file.write(buffer, written, undefined, at)).bytesWritten;
+      }
+    } catch (error) {
+      // If it cannot be cut off now, the next lines go over it.
+      await file.truncate(this.bytes).catch(() => undefined);
+      throw error;
+    }
+    this.bytes += buffer.length;
+    this.#isUnsynced = true;
+  }
+
+  /**
+   * Reads from an offset to the end. What cannot be read is left out: the numbers tell of it.
+   * @throws system errors that pass by themselves
+   */
+  async read(offset: number): Promise<Buffer> {
+    const length = Math.max(0, this.bytes - offset);
+    try {
+      if (this.#file !== undefined) return await readFrom(this.#file, offset, length);
+      await using file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      return await readFrom(file, offset, length);
+    } catch (error) {
+      if (isErrno(error, ...NOT_NOW)) throw error;
+      return Buffer.alloc(0);
+    }
+  }
+
+  /** Makes what was written outlast a power cut. @throws system errors */
+  async sync(): Promise<void> {
+    if (!this.#isUnsynced) return;
+    await this.#file?.datasync();
+    this.#isUnsynced = false;
+  }
+
+  /** Nothing is written to it any more. What has no name is kept open, or nobody could read it. */
+  async seal(): Promise<void> {
+    await this.sync().catch(() => undefined);
+    if (await this.hasName().catch(() => false)) await this.close();
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close().catch(() => undefined);
+  }
+
+  /** Removes it. @throws system errors, but not if it is gone already */
+  async remove(): Promise<void> {
+    await this.close();
+    try {
+      await unlink(this.path);
+    } catch (error) {
+      if (!isErrno(error, "ENOENT", "ENOTDIR")) throw error;
+    }
+  }
+}
+
+async function readFrom(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  let read = 0;
+  while (read < length) {
+    const { bytesRead } = await file.read(buffer, read, length - read, offset + read);
+    if (bytesRead === 0) break;
+    read += bytesRead;
+  }
+  return buffer.subarray(0, read);
+}
+
+/**
+ * The number behind the last record of a segment that an earlier process was writing. What is
+ * damaged behind the last whole record counts as one record a line: it was begun, and is lost.
+ */
+export function endOf(content: Buffer, first: number): number {
+  let end = first;
+  let damaged = 0;
+  let isHeader = true;
+  for (const { record } of segmentLines(content)) {
+    if (isHeader) isHeader = false;
+    else if (record === undefined) damaged += 1;
+    else {
+      end = Math.max(end, record.number + 1);
+      damaged = 0;
+    }
+  }
+  return end + damaged;
+}

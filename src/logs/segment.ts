@@ -1,0 +1,96 @@
+import { crc32 } from "node:zlib";
+import { EVENT_OVERHEAD_BYTES, type LogEvent } from "./batch.ts";
+
+/**
+ * A segment of the spool is a text file, `<number of its first record>.log`. Its first line names
+ * the format; every other one is a record:
+ *
+ *     <CRC-32 of the rest, 8 hexadecimal digits> <number> <wall-clock milliseconds> <message>
+ *
+ * Numbers run on from segment to segment, so a record that cannot be read is missed by its number:
+ * what is lost is counted exactly, whatever else happened to the file.
+ */
+export const SEGMENT_FORMAT = "s3-offload-agent spool";
+/** Raised only when an older agent could not read the file correctly. */
+export const SEGMENT_VERSION = 1;
+
+/** Digits of a number in a name, so that names sort as numbers do: 2^53 has no more. */
+const NUMBER_DIGITS = 16;
+const NAME = new RegExp(`^(\\d{${NUMBER_DIGITS}})\\.log$`);
+const LINE_END = 0x0a;
+/** A number and a time are never longer than this. */
+const PREFIX_BYTES_MAX = 64;
+
+/** The name of the segment that begins with this record. */
+export function segmentName(first: number): string {
+  return `${String(first).padStart(NUMBER_DIGITS, "0")}.log`;
+}
+
+/** The number of a segment's first record; undefined: it is no segment's name. */
+export function firstOf(name: string): number | undefined {
+  const [, digits] = NAME.exec(name) ?? [];
+  const first = Number(digits);
+  return digits !== undefined && Number.isSafeInteger(first) ? first : undefined;
+}
+
+/** The first line of a segment. */
+export function segmentHeader(): string {
+  return checked(`${SEGMENT_FORMAT} ${SEGMENT_VERSION}`);
+}
+
+/** A record as a line. A message is one line: JSON has no raw line ends. */
+export function recordLine(number: number, { timestamp, message }: LogEvent): string {
+  return checked(`${number} ${timestamp} ${message}`);
+}
+
+/** The version that a segment says it has; undefined: its first line cannot be read. */
+export function versionOf(start: Buffer): number | undefined {
+  const end = start.indexOf(LINE_END);
+  const text = end < 0 ? undefined : verified(start.subarray(0, end))?.toString();
+  const [, version] = new RegExp(`^${SEGMENT_FORMAT} (\\d{1,9})$`).exec(text ?? "") ?? [];
+  return version === undefined ? undefined : Number(version);
+}
+
+/** One line of a segment. */
+export interface SegmentLine {
+  /** Where it ends, in bytes from the start of the text. */
+  readonly end: number;
+  /** Undefined: it is damaged, or no record. */
+  readonly record: { readonly number: number; readonly event: LogEvent } | undefined;
+}
+
+/** Reads the lines of a part of a segment, the torn last one too. */
+export function* segmentLines(text: Buffer): Generator<SegmentLine> {
+  for (let start = 0; start < text.length; ) {
+    const found = text.indexOf(LINE_END, start);
+    const end = found < 0 ? text.length : found;
+    yield { end: end + 1, record: found < 0 ? undefined : recordOf(text.subarray(start, end)) };
+    start = end + 1;
+  }
+}
+
+function recordOf(line: Buffer): SegmentLine["record"] {
+  const content = verified(line);
+  if (content === undefined) return undefined;
+  const head = content.toString("latin1", 0, PREFIX_BYTES_MAX);
+  const [prefix, number, timestamp] = /^(\d{1,16}) (\d{1,16}) /.exec(head) ?? [];
+  if (prefix === undefined) return undefined;
+  const message = content.toString("utf8", prefix.length);
+  const bytes = content.length - prefix.length + EVENT_OVERHEAD_BYTES;
+  return { number: Number(number), event: { timestamp: Number(timestamp), message, bytes } };
+}
+
+/** What stands behind a checksum that is right. */
+function verified(line: Buffer): Buffer | undefined {
+  const content = line.subarray(9);
+  if (line.toString("latin1", 0, 9) !== `${checksumOf(content)} `) return undefined;
+  return content;
+}
+
+function checked(content: string): string {
+  return `${checksumOf(content)} ${content}\n`;
+}
+
+function checksumOf(content: string | Buffer): string {
+  return crc32(content).toString(16).padStart(8, "0");
+}
