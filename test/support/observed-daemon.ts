@@ -10,18 +10,16 @@ import type { Bootstrap } from "../../src/config/bootstrap.ts";
 import { parameterPaths } from "../../src/config/parameters.ts";
 import { messageOf } from "../../src/lib/errors.ts";
 import { VERSION } from "../../src/lib/version.ts";
-import { makeLogger, type RecordSink } from "../../src/logs/logger.ts";
+import { type Logger, makeLogger } from "../../src/logs/logger.ts";
 import { LastKnownGoodFile } from "../../src/refresh/last-known-good.ts";
 import type { Failed, ObjectStore, StoreFailure } from "../../src/sweep/object-store.ts";
-import type { LogRecord } from "./alarms/metric-points.ts";
 import { MemorySsm } from "./memory-ssm.ts";
 import { MemoryStore } from "./memory-store.ts";
+import { makeShortWay, type ObservedLogs, openLongWay } from "./observed-logs.ts";
 import { ObservedTime } from "./observed-time.ts";
 
 export const FLEET = "web";
 const PARAMETERS = `/s3-offload-agent/fleets/${FLEET}`;
-/** How long a record is on its way to CloudWatch Logs: so often the shipper sends. */
-const SHIPPING_MS = 5_000;
 /** What a role of Roles Anywhere or of Systems Manager gives. */
 const CREDENTIALS_MS = 3_600_000;
 
@@ -33,26 +31,33 @@ const NO_CREDENTIALS: StoreFailure = {
   scope: "service",
 };
 
+export interface FleetOptions {
+  /** Its records go through the product's spool and shipper, which takes longer to simulate. */
+  readonly isShipped?: boolean;
+}
+
 /** A fleet of daemons in one simulated time: bucket, Parameter Store and logs are in memory. */
 export class ObservedFleet implements AsyncDisposable {
   readonly time: ObservedTime;
   readonly store = new MemoryStore();
   readonly ssm: MemorySsm;
-  /** Everything that was written, by all hosts. */
-  readonly records: LogRecord[] = [];
+  /** CloudWatch Logs, with everything that has arrived there. */
+  readonly logs: ObservedLogs = { records: [], isDown: false };
   readonly folder: string;
+  readonly isShipped: boolean;
   readonly #hosts: ObservedHost[] = [];
 
-  private constructor(folder: string) {
+  private constructor(folder: string, { isShipped = false }: FleetOptions) {
     this.folder = folder;
+    this.isShipped = isShipped;
     // Where heartbeats are counted from, not behind the real clock and little before it.
     this.time = new ObservedTime(Math.ceil(Date.now() / SLOT_MS) * SLOT_MS);
     this.ssm = new MemorySsm(this.time);
     this.set("bucket", "a-bucket");
   }
 
-  static async make(): Promise<ObservedFleet> {
-    return new ObservedFleet(await mkdtemp(join(tmpdir(), "observed-fleet-")));
+  static async make(options: FleetOptions = {}): Promise<ObservedFleet> {
+    return new ObservedFleet(await mkdtemp(join(tmpdir(), "observed-fleet-")), options);
   }
 
   /** Sets a parameter of the fleet. */
@@ -159,8 +164,9 @@ export class ObservedHost {
     await using parts = new AsyncDisposableStack();
     const credentials = this.#makeCredentials();
     parts.defer(() => credentials.destroy());
-    const agent = this.#makeAgent(credentials, parts);
-    agent.logger.log("agent.started", { pid: 1, node: process.versions.node });
+    const logger = await this.#openLogs(credentials, parts);
+    const agent = this.#makeAgent(credentials, logger, parts);
+    logger.log("agent.started", { pid: 1, node: process.versions.node });
     await runDaemon({
       agent,
       workingDirectory: this.#fleet.folder,
@@ -173,7 +179,7 @@ export class ObservedHost {
       onReload() {},
       freePercentOf: async () => this.freePercent,
     });
-    agent.logger.log("agent.stopped");
+    logger.log("agent.stopped", {});
   }
 
   #makeCredentials(): Credentials {
@@ -208,28 +214,27 @@ export class ObservedHost {
     };
   }
 
-  /** The way to CloudWatch Logs, on which records wait while there are no credentials. */
-  #makeSink(credentials: Credentials): RecordSink {
-    const { records } = this.#fleet;
-    const waiting: LogRecord[] = [];
-    return {
-      write: (message, at) => {
-        waiting.push({ at, stream: this.hostId, message });
-        const { expiresAt = Number.POSITIVE_INFINITY } = credentials.describe() ?? {};
-        if (expiresAt <= at) return;
-        const arrivedAt = at + SHIPPING_MS;
-        for (const record of waiting.splice(0)) records.push({ ...record, arrivedAt });
-      },
-    };
+  async #openLogs(credentials: Credentials, parts: AsyncDisposableStack): Promise<Logger> {
+    const { hostId: host } = this;
+    const { logs, time: clock, isShipped } = this.#fleet;
+    const isSigned = () =>
+      (credentials.describe()?.expiresAt ?? Number.POSITIVE_INFINITY) > clock.now();
+    const source = { logs, stream: host, clock, isSigned };
+    const directory = join(this.#stateDirectory, "logs");
+    const long = isShipped ? await openLongWay({ ...source, fleet: FLEET, directory }) : undefined;
+    if (long !== undefined) parts.use(long);
+    const sinks = [long?.sink ?? makeShortWay(source)];
+    const base = { fleet: FLEET, host, version: VERSION };
+    const random = Math.random;
+    const logger = makeLogger({ clock, random, base, local: [], state: sinks, files: sinks });
+    long?.setLogger(logger);
+    return logger;
   }
 
-  #makeAgent(credentials: Credentials, parts: AsyncDisposableStack): DaemonAgent {
+  #makeAgent(credentials: Credentials, logger: Logger, parts: AsyncDisposableStack): DaemonAgent {
     const { hostId, directory } = this;
     const { time: clock, ssm, folder } = this.#fleet;
     const random = () => 0.5;
-    const sink = this.#makeSink(credentials);
-    const base = { fleet: FLEET, host: hostId, version: VERSION };
-    const logger = makeLogger({ clock, base, state: [sink], files: [sink] });
     const bootstrap: Bootstrap = {
       fleet: FLEET,
       region: undefined,
@@ -266,7 +271,14 @@ export class ObservedHost {
       stateDirectory,
       parameters: ssm,
       host: { hostId, paths, allowedBuckets, allowOverwrite, minAgeFloorMs },
-      about: { ...base, pid: 1, machine: hostId, stateDirectory },
+      about: {
+        fleet: FLEET,
+        host: hostId,
+        version: VERSION,
+        pid: 1,
+        machine: hostId,
+        stateDirectory,
+      },
       get credentials() {
         return { ...credentials.describe(), failure: credentials.lastError()?.message };
       },
@@ -276,7 +288,10 @@ export class ObservedHost {
         new LastKnownGoodFile(stateDirectory, { ...paths, region: "" }, () => {}),
       follow({ settings }) {
         logger.setLevel(settings["log-level"]);
-        logger.setFileEvents(settings["file-events"]);
+        logger.setFileEvents({
+          which: settings["file-events"],
+          percent: settings["file-events-percent"],
+        });
       },
     };
   }

@@ -15,6 +15,10 @@ export interface FaultCase {
   readonly parameters?: Readonly<Record<string, string>>;
   /** For how many minutes things are wrong, and how many later the alarm is over at the latest. */
   readonly minutes: readonly [wrong: number, mended: number];
+  /** The alarm can only come once things are right again. */
+  readonly isToldWhenMended?: boolean;
+  /** Records go through the product's spool and shipper. */
+  readonly isShipped?: boolean;
   /** Alarms that may tell of it too. */
   readonly also?: readonly string[];
   /** Whom a log alarm names. */
@@ -236,6 +240,21 @@ export const FAULT_CASES: readonly FaultCase[] = [
     },
   },
   {
+    alarm: "LogEventsDropped",
+    fault: "CloudWatch Logs is out of reach until the spool is full",
+    isShipped: true,
+    isToldWhenMended: true,
+    minutes: [360, 60],
+    // Nothing arrives: that is silence too.
+    also: ["FleetSilent", "HostSilent"],
+    breakIt: async ({ logs }) => {
+      logs.isDown = true;
+      return async () => {
+        logs.isDown = false;
+      };
+    },
+  },
+  {
     alarm: "DiskNearlyFull",
     fault: "a disk fills up",
     minutes: [30, 30],
@@ -255,7 +274,7 @@ export const FAULT_CASES: readonly FaultCase[] = [
 ];
 
 async function stopAll(hosts: Hosts): Promise<void> {
-  await Promise.all(Object.values(hosts).map((host) => host.stop()));
+  for (const host of Object.values(hosts)) await host.stop();
 }
 
 function startAll(hosts: Hosts): void {
