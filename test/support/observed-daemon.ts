@@ -88,6 +88,7 @@ export class ObservedFleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.#hosts) await host.stop();
+    this.time[Symbol.dispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 }
@@ -170,7 +171,6 @@ export class ObservedHost {
     await runDaemon({
       agent,
       workingDirectory: this.#fleet.folder,
-      // It is written by `writeFile`, of which the simulated time could not know.
       statusDirectories: [],
       clock,
       random: () => 0.5,

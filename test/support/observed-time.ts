@@ -1,8 +1,23 @@
+import { createHook } from "node:async_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../src/lib/clock.ts";
 
 /** What Node lists among its active resources while a file is being worked on. */
 const FILE_WORK = /^(FSReq|CloseReq)/;
+
+/**
+ * What it does not list: `readFile` and `writeFile` by a path, which Node does in one piece.
+ * Promises would be many, and are not asked about.
+ */
+const UNLISTED = "FSREQCALLBACK";
+const unlisted = new Set<number>();
+const watch = createHook({
+  init: (id, type) => {
+    if (type === UNLISTED) unlisted.add(id);
+  },
+  destroy: (id) => unlisted.delete(id),
+  trackPromises: false,
+});
 
 /** So many turns of the event loop without any work: nobody goes on but by the clock. */
 const CALM_TURNS = 3;
@@ -16,10 +31,10 @@ interface Sleeper {
 /**
  * Time of which nothing is real, for code whose files are real: it stands still while any promise
  * or any work on a file is under way, and then jumps to the next moment for which somebody sleeps.
- * A day of an agent passes in seconds. What it does not know of must not be waited for in it: sockets,
- * children, and Node's `writeFile` by a path, which Node does in one piece and does not list.
+ * A day of an agent passes in seconds. What it does not know of, such as sockets and children, must
+ * not be waited for in it. One at a time.
  */
-export class ObservedTime implements Clock {
+export class ObservedTime implements Clock, Disposable {
   #now: number;
   readonly #startedAt: number;
   #sleepers: Sleeper[] = [];
@@ -32,6 +47,7 @@ export class ObservedTime implements Clock {
   constructor(startAt: number) {
     this.#startedAt = startAt;
     this.#now = startAt;
+    watch.enable();
   }
 
   now(): number {
@@ -97,6 +113,11 @@ export class ObservedTime implements Clock {
     }
     return await work;
   }
+
+  [Symbol.dispose](): void {
+    watch.disable();
+    unlisted.clear();
+  }
 }
 
 function isBefore(one: Sleeper, other: Sleeper): boolean {
@@ -106,6 +127,8 @@ function isBefore(one: Sleeper, other: Sleeper): boolean {
 async function calm(): Promise<void> {
   for (let turns = 0; turns < CALM_TURNS; turns += 1) {
     await nextTurn();
-    if (process.getActiveResourcesInfo().some((name) => FILE_WORK.test(name))) turns = -1;
+    const isBusy =
+      unlisted.size > 0 || process.getActiveResourcesInfo().some((name) => FILE_WORK.test(name));
+    if (isBusy) turns = -1;
   }
 }
