@@ -219,14 +219,16 @@ export class ObservedHost {
     const { logs, time: clock, isShipped } = this.#fleet;
     const isSigned = () =>
       (credentials.describe()?.expiresAt ?? Number.POSITIVE_INFINITY) > clock.now();
-    const source = { logs, stream: host, clock, isSigned };
+    const group = `/s3-offload-agent/${FLEET}`;
+    const source = { logs, group, stream: host, clock, isSigned };
     const directory = join(this.#stateDirectory, "logs");
     const long = isShipped ? await openLongWay({ ...source, fleet: FLEET, directory }) : undefined;
     if (long !== undefined) parts.use(long);
-    const sinks = [long?.sink ?? makeShortWay(source)];
+    const state = [long?.sink ?? makeShortWay(source)];
+    const files = [makeShortWay({ ...source, group: `${group}/files` })];
     const base = { fleet: FLEET, host, version: VERSION };
     const random = Math.random;
-    const logger = makeLogger({ clock, random, base, local: [], state: sinks, files: sinks });
+    const logger = makeLogger({ clock, random, base, local: [], state, files });
     long?.setLogger(logger);
     return logger;
   }

@@ -16,6 +16,8 @@ export interface ObservedLogs {
 /** What the ways to it need to know of a host. */
 export interface LogSource {
   readonly logs: ObservedLogs;
+  /** The log group's name. */
+  readonly group: string;
   readonly stream: string;
   readonly clock: Clock;
   /** Whether its credentials are still good. */
@@ -29,11 +31,11 @@ const SHIPPING_MS = 5_000;
  * The way to CloudWatch Logs without the shipper, for simulations of a day: it would wake up 17,000
  * times. Records wait on it while there are no credentials.
  */
-export function makeShortWay({ logs, stream, isSigned }: LogSource): RecordSink {
+export function makeShortWay({ logs, group, stream, isSigned }: LogSource): RecordSink {
   const waiting: LogRecord[] = [];
   return {
     write: (message, at) => {
-      waiting.push({ at, stream, message });
+      waiting.push({ at, group, stream, message });
       if (!isSigned() || logs.isDown) return;
       const arrivedAt = at + SHIPPING_MS;
       for (const record of waiting.splice(0)) logs.records.push({ ...record, arrivedAt });
@@ -68,7 +70,7 @@ export async function openLongWay(
   };
 }
 
-function makeDestination({ logs, stream, clock, isSigned }: LogSource): LogDestination {
+function makeDestination({ logs, group, stream, clock, isSigned }: LogSource): LogDestination {
   return {
     name: stream,
     async put(events) {
@@ -76,7 +78,7 @@ function makeDestination({ logs, stream, clock, isSigned }: LogSource): LogDesti
         return { kind: "failed", code: "ServiceUnavailableException", message: "down" };
       }
       for (const { timestamp: at, message } of events) {
-        logs.records.push({ at, arrivedAt: clock.now(), stream, message });
+        logs.records.push({ at, arrivedAt: clock.now(), group, stream, message });
       }
       return { kind: "accepted", rejected: 0 };
     },
