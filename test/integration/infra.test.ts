@@ -56,6 +56,20 @@ describe("infra/", () => {
         expect(file.bytes).to.be.below(BODY_BYTES_MAX);
       });
 
+      it("has policies that IAM takes", () => {
+        // Without white space; "IAM and AWS STS quotas" in the IAM User Guide.
+        const limits = { PolicyDocument: 6_144, AssumeRolePolicyDocument: 2_048 };
+        for (const { resolved } of stacks.values()) {
+          for (const { type, properties } of Object.values(resolved.resources)) {
+            if (!type.startsWith("AWS::IAM::")) continue;
+            for (const [name, limit] of Object.entries(limits)) {
+              const document = JSON.stringify(properties[name] ?? {});
+              expect(document.length, name).to.be.at.most(limit);
+            }
+          }
+        }
+      });
+
       it("describes every parameter, and shows each in a group", () => {
         const { Parameters, Metadata } = file.template;
         const groups = Metadata["AWS::CloudFormation::Interface"] as unknown as {

@@ -6,6 +6,7 @@ import { configurationError } from "../../src/lib/errors.ts";
 import type { EventName } from "../../src/logs/events.ts";
 import type { LastSweep } from "../../src/sweep/host-state.ts";
 import { type SweepReport, Tally } from "../../src/sweep/report.ts";
+import { checkedLogger } from "./checked-logger.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 
 /** Lanes over a workplace that knows no disk, and sweeps that last until the test ends them. */
@@ -28,7 +29,8 @@ export class LanesPlace {
   readonly broken = new Set<string>();
   readonly lanes: Lanes;
 
-  constructor() {
+  /** @param waitedMs how long an agent before this one had waited for a sweep */
+  constructor({ waitedMs = 0 } = {}) {
     const openRoute = async (config: RouteConfig): Promise<Route> => {
       const path = config.settings.directory;
       if (this.broken.has(path)) throw configurationError(`${path} is broken`, "Mend it.");
@@ -73,6 +75,7 @@ export class LanesPlace {
         return { ...report, ...this.found };
       },
     };
+    const logger = checkedLogger(this.clock);
     this.lanes = new Lanes({
       sweeper: sweeper as Sweeper,
       workplace: workplace as Workplace,
@@ -80,6 +83,7 @@ export class LanesPlace {
         log: (event, fields) => {
           this.events.push(event);
           this.records.push({ event, ...fields });
+          logger.log(event, fields);
         },
         setLevel() {},
         setFileEvents() {},
@@ -87,6 +91,7 @@ export class LanesPlace {
       clock: this.clock,
       hostId: "h1",
       workingDirectory: "/",
+      waitedMs,
       effective: () => undefined,
       stop: this.stop.signal,
       cancel: new AbortController().signal,

@@ -2,7 +2,12 @@ import { ACCOUNT, type Clients, REGION } from "./clients.ts";
 import { differences } from "./compare.ts";
 import { type DeployedStack, deploy } from "./deploy.ts";
 import { bodyForLocalAws } from "./fill-in.ts";
-import { type Place, type ResolvedStack, resolveTemplate } from "./resolve.ts";
+import {
+  type Place,
+  type ResolvedResource,
+  type ResolvedStack,
+  resolveTemplate,
+} from "./resolve.ts";
 import type { SchemaCheck } from "./schemas.ts";
 import { SERVICES, type Told } from "./services.ts";
 import type { Template } from "./template.ts";
@@ -56,63 +61,63 @@ export async function checkStack(
     physicalId: (id) => alarmName(before, id) ?? bare.physicalId(id),
     attribute: (id, attribute) => madeUpAttribute(before, id, attribute),
   };
-  const isSkipped = (id: string) =>
-    Object.hasOwn(before.resources, id) &&
-    SERVICES[before.resources[id]?.type ?? ""]?.by !== "CloudFormation";
-  const body = bodyForLocalAws(template, before, (id) =>
-    isSkipped(id)
-      ? {
-          physicalId: madeUp.physicalId(id),
-          attribute: (attribute) => madeUp.attribute(id, attribute),
-        }
-      : undefined,
-  );
+  const body = bodyForLocalAws(template, before, (id) => {
+    const type = before.resources[id]?.type;
+    if (type === undefined || SERVICES[type]?.by === "CloudFormation") return undefined;
+    return { physicalId: madeUp.physicalId(id), attribute: (of) => madeUp.attribute(id, of) };
+  });
   const deployed = await deploy(clients, { name, body, parameters });
   const told = await askAll(clients, before, deployed);
   const resolved = resolveTemplate(template, parameters, {
     ...madeUp,
     physicalId: (id) => deployed.physicalIds.get(id) ?? madeUp.physicalId(id),
-    attribute(id, attribute) {
-      const answer = told.get(id);
-      if (answer === undefined || answer instanceof Error) return madeUp.attribute(id, attribute);
-      const value = answer.attributes?.[attribute];
-      if (value === undefined)
-        throw new Error(`tools/infra/services.ts knows no ${id}.${attribute}`);
-      return value;
-    },
+    attribute: (id, attribute) =>
+      attributeOf(told.get(id), attribute) ?? madeUp.attribute(id, attribute),
   });
   const resources: CheckedResource[] = [];
   for (const [logicalId, resource] of Object.entries(resolved.resources)) {
-    const { type, properties } = resource;
-    const service = SERVICES[type];
-    const findings = [...(await check(resource))];
-    let answer: Told | Error | undefined;
-    if (service === undefined) {
-      findings.push(`${type} has no entry in tools/infra/services.ts`);
-    } else if (service.by === "CloudFormation") {
-      answer = told.get(logicalId);
-    } else if (deployed.physicalIds.has(logicalId)) {
-      findings.push(`the local AWS makes ${type} by now: ask for it in tools/infra/services.ts`);
-    } else if (service.by === "API") {
-      answer = await service
-        .make(clients, properties, `${name}-${logicalId}`)
-        .then((id) => service.ask(clients, id, properties))
-        .catch(asError);
-    }
-    if (answer instanceof Error) findings.push(`was not made: ${answer.message}`);
-    const said = answer instanceof Error ? undefined : answer?.properties;
-    if (said !== undefined && service !== undefined && service.by !== "schema") {
-      findings.push(...differences(properties, said, service.forgets));
-    }
-    resources.push({ logicalId, type, by: service?.by ?? "nothing", told: said, findings });
+    const isMade = deployed.physicalIds.has(logicalId);
+    const answer =
+      told.get(logicalId) ?? (await makeAndAsk(clients, resource, `${name}-${logicalId}`));
+    resources.push({
+      logicalId,
+      type: resource.type,
+      by: SERVICES[resource.type]?.by ?? "nothing",
+      told: answer instanceof Error ? undefined : answer?.properties,
+      findings: [...(await check(resource)), ...findingsOf(resource, answer, isMade)],
+    });
   }
-  const outputs = differences(
-    resolved.outputs,
-    Object.fromEntries(deployed.outputs),
-    [],
-    "Outputs",
-  );
-  return { resolved, resources, findings: outputs };
+  const outputs = Object.fromEntries(deployed.outputs);
+  return { resolved, resources, findings: differences(resolved.outputs, outputs, [], "Outputs") };
+}
+
+/** What is wrong with a resource by what its service told, or by nobody's having asked. */
+function findingsOf(
+  { type, properties }: ResolvedResource,
+  answer: Told | Error | undefined,
+  isMade: boolean,
+): readonly string[] {
+  const service = SERVICES[type];
+  if (service === undefined) return [`${type} has no entry in tools/infra/services.ts`];
+  if (service.by !== "CloudFormation" && isMade) {
+    return [`the local AWS makes ${type} by now: ask for it in tools/infra/services.ts`];
+  }
+  if (service.by === "schema") return [];
+  if (answer === undefined) return ["was not asked for"];
+  if (answer instanceof Error) return [`was not made: ${answer.message}`];
+  return differences(properties, answer.properties, service.forgets);
+}
+
+/** Makes what the local CloudFormation skips, where its service can. */
+async function makeAndAsk(
+  clients: Clients,
+  { type, properties }: ResolvedResource,
+  name: string,
+): Promise<Told | Error | undefined> {
+  const service = SERVICES[type];
+  if (service?.by !== "API") return undefined;
+  const made = service.make(clients, properties, name);
+  return await made.then((id) => service.ask(clients, id, properties)).catch(asError);
 }
 
 /** Asks for what the local CloudFormation is to have made. */
@@ -130,6 +135,14 @@ async function askAll(
     told.set(logicalId, await Promise.resolve(answer).catch(asError));
   }
   return told;
+}
+
+/** @throws Error when the service has the resource and is not known to tell that of it */
+function attributeOf(told: Told | Error | undefined, attribute: string): string | undefined {
+  if (told === undefined || told instanceof Error) return undefined;
+  const value = told.attributes?.[attribute];
+  if (value === undefined) throw new Error(`tools/infra/services.ts knows no ${attribute}`);
+  return value;
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));

@@ -71,6 +71,7 @@ export function untried(
   stacks: ReadonlyMap<string, CheckedStack>,
 ): readonly string[] {
   const all = [...stacks.values()].map(({ resolved }) => resolved);
+  if (all.length === 0) return ["there is no entry in tools/infra/parameter-sets.ts"];
   const conditions = Object.keys(template.Conditions).flatMap((name) =>
     [true, false].flatMap((is) =>
       all.some(({ conditions: decided }) => decided[name] === is)

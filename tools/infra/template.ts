@@ -42,7 +42,11 @@ export interface Template {
   readonly Metadata: ValueMap;
 }
 
-/** Reads a template in YAML 1.1, as CloudFormation does. @throws Error when it is not one */
+/**
+ * Reads a template in YAML 1.1, as CloudFormation does: `yes` is true there, and `n` is false to
+ * some readers, so that both want quotes where they are texts.
+ * @throws Error when it is no YAML
+ */
 export function readTemplate(text: string): Template {
   // The tags of the short forms are warnings to the parser, and the rest of its errors are errors.
   const document = parseDocument(text, { version: "1.1", logLevel: "silent" });

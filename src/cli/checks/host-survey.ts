@@ -116,7 +116,7 @@ export async function* surveyHost(
       await stat(`${stateDirectory}/.`).catch((error: unknown) => {
         if (!isErrno(error, "ENOENT")) throw error;
       });
-      return heartbeatVerdict(daemon, await new BeatFile(stateDirectory).read(), now);
+      return heartbeatVerdict(daemon, (await new BeatFile(stateDirectory).read())?.slot, now);
     },
   });
 }

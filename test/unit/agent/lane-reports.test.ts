@@ -79,6 +79,21 @@ describe("what lanes tell of sweeps", () => {
     await place.close();
   });
 
+  it("an agent that dies in each of its sweeps is late, however often it is started", async () => {
+    let waitedMs: number | undefined = 0;
+    const seen: boolean[] = [];
+    for (let start = 0; start < 3; start += 1) {
+      const place = new LanesPlace({ waitedMs });
+      await place.lanes.apply(configOf(), { isKnownGood: true });
+      await place.clock.advance(7 * MINUTE);
+      seen.push(report(place).isLate);
+      waitedMs = place.lanes.waitedMs;
+      await place.close();
+    }
+    expect(seen).to.deep.equal([false, false, true]);
+    expect(waitedMs).to.equal(21 * MINUTE);
+  });
+
   it("a sweep that lasts is late, and the due times it takes are counted as they pass, each once", async () => {
     const place = await placeWith(configOf());
     await place.clock.advance(10 * MINUTE);
@@ -133,7 +148,7 @@ describe("what lanes tell of sweeps", () => {
     await place.close();
   });
 
-  it("a sweep that was cut for a configuration has not completed; the new one's schedule begins anew", async () => {
+  it("a sweep that was cut for a configuration has not completed, and no configuration is a new start", async () => {
     const place = await placeWith(configOf());
     await place.clock.advance(15 * MINUTE);
     const applying = place.lanes.apply(configOf({ "min-age": "45s" }), { isKnownGood: false });
@@ -145,19 +160,16 @@ describe("what lanes tell of sweeps", () => {
     expect(report(place)).to.include({ isSweeping: true, isLate: false });
     await place.clock.advance(MINUTE);
     expect(report(place), "since the start, as before").to.include({ isLate: true });
+    await place.close();
+  });
 
-    const slower = place.lanes.apply(configOf({ schedule: "rate(1 hour)" }), {
-      isKnownGood: false,
-    });
-    await place.clock.advance(MINUTE);
-    await place.end();
-    await slower;
+  it("sweeps of another schedule are due by it from now on", async () => {
+    const place = await placeWith(configOf({ schedule: "rate(1 hour)" }));
+    await work(place, HOUR + 50 * MINUTE);
+    await place.lanes.apply(configOf(), { isKnownGood: false });
     expect(report(place).isLate).to.equal(false);
-    await place.clock.advance(1);
-    const faster = place.lanes.apply(configOf(), { isKnownGood: false });
-    await place.end();
-    await faster;
-    expect(report(place), "what was due by another schedule").to.include({ isLate: false });
+    await place.clock.advance(20 * MINUTE);
+    expect(report(place).isLate).to.equal(true);
     await place.close();
   });
 
