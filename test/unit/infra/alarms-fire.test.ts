@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { AlarmEvaluator, type AlarmHistory } from "../../support/alarms/alarm-evaluator.ts";
 import { FAULT_CASES, type FaultCase } from "../../support/alarms/faults.ts";
 import { FLEET, ObservedFleet } from "../../support/observed-daemon.ts";
+import { checkRecord } from "../../support/record-rules.ts";
 
 const TEMPLATE = new URL("../../../infra/fleet.yaml", import.meta.url);
 
@@ -27,8 +28,9 @@ describe("the fleet's alarms", () => {
 
   for (const one of FAULT_CASES) {
     it(`${one.alarm} fires when ${one.fault}, and is over when that is mended`, async () => {
-      const { history, brokenAt, mendedAt, endAt } = await play(one, template);
+      const { history, problems, brokenAt, mendedAt, endAt } = await play(one, template);
       const { alarm, also = [], names } = one;
+      expect(problems, "of records").to.deep.equal([]);
       expect(history.stateAt(alarm, brokenAt), "in peace").to.equal("OK");
       expect(history.stateAt("FleetHealth", brokenAt), "in peace").to.equal("OK");
 
@@ -68,10 +70,7 @@ async function play(one: FaultCase, template: string) {
   const endAt = fleet.time.now();
   const alarms = AlarmEvaluator.of(template, { ...PARAMETERS, ...one.parameters });
   const from = startAt + FIRST_MINUTES * 60_000;
-  return {
-    history: alarms.play(fleet.logs.records, { from, to: endAt }),
-    brokenAt,
-    mendedAt,
-    endAt,
-  };
+  const history = alarms.play(fleet.logs.records, { from, to: endAt });
+  const problems = fleet.logs.records.flatMap(({ message }) => checkRecord(message));
+  return { history, problems, brokenAt, mendedAt, endAt };
 }
