@@ -1,9 +1,26 @@
 /**
- * The query language of CloudWatch Logs Insights, as far as the product's queries use it: `filter`,
- * `stats`, `fields`, `sort` and `limit`. What it does not know it refuses, as the service refuses
- * what is wrong. Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
- * and the pages below it.
+ * The query language of CloudWatch Logs Insights, as far as the product's queries and alarms use
+ * it: a double for tests. What it does not know it refuses, as the service refuses what is wrong.
+ * Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html and the
+ * pages below it. Not in it, because groups of the Infrequent Access class do not know them:
+ * `pattern`, `diff`, `filterIndex`, `unmask` (page CWL_AnalyzeLogData_Classes).
  */
+import {
+  ExpressionParser,
+  type Fields,
+  isTrue,
+  type Named,
+  type Scope,
+} from "./insights-expressions.ts";
+import {
+  compareNaturally,
+  MalformedQuery,
+  type Row,
+  textOf,
+  type Value,
+} from "./insights-values.ts";
+
+export { compareNaturally, MalformedQuery } from "./insights-values.ts";
 
 /** An event as a query sees it. */
 export interface InsightsEvent {
@@ -16,9 +33,6 @@ export interface InsightsEvent {
 /** A row of the answer; a field that is missing has no member. */
 export type InsightsRow = Readonly<Record<string, string>>;
 
-/** The query is not valid; the service says MalformedQueryException. */
-export class MalformedQuery extends Error {}
-
 /** Without `limit`, so many rows come; more than the second cannot be asked for (page -Limit). */
 const LIMIT_DEFAULT = 10_000;
 const LIMIT_MAX = 100_000;
@@ -26,195 +40,242 @@ const LIMIT_MAX = 100_000;
 /** So many fields of a JSON event are known (page "Supported logs and discovered fields"). */
 const FIELDS_MAX = 200;
 
-type Command = (rows: readonly Row[]) => readonly Row[];
-type Row = ReadonlyMap<string, string>;
+/** A query may have so many `stats` commands (page -Stats). */
+const STATS_MAX = 2;
 
-/** Runs a query. @throws MalformedQuery */
-export function runInsights(text: string, events: readonly InsightsEvent[]): InsightsRow[] {
-  const commands = splitOutside(text, "|").map((part) => part.trim());
-  const limits = commands.filter((command) => command.startsWith("limit "));
-  const isGrouped = commands.some((command) => command.startsWith("stats "));
-  const shown = commands.find((command) => command.startsWith("fields "));
-  let rows: readonly Row[] = events.map(discoverFields);
-  for (const command of commands) rows = parseCommand(command)(rows);
-  if (limits.length === 0) rows = rows.slice(0, LIMIT_DEFAULT);
-  const names = isGrouped ? undefined : namesOf(shown?.slice("fields ".length) ?? "@timestamp");
-  return rows.map((row) => {
-    const cells = [...row].filter(([name]) => names === undefined || names.includes(name));
-    return Object.fromEntries(
-      cells.map(([name, value]) => [name, name === "@timestamp" ? timeText(value) : value]),
-    );
-  });
-}
-
-function parseCommand(text: string): Command {
-  const [, name = "", rest = ""] = /^(\w+)\s+(.+)$/s.exec(text) ?? [];
-  switch (name) {
-    case "filter":
-      return filter(rest);
-    case "stats":
-      return stats(rest);
-    case "sort":
-      return sort(rest);
-    case "limit":
-      return limit(rest);
-    case "fields":
-      namesOf(rest);
-      return (rows) => rows;
-    default:
-      throw new MalformedQuery(`unexpected symbol found ${text}`);
-  }
-}
-
-function filter(text: string): Command {
-  const conditions = text.split(/\s+and\s+/).map((condition) => {
-    const equal = /^(@?[\w.]+)\s*=\s*"([^"]*)"$/.exec(condition);
-    if (equal !== null) {
-      const [, field = "", wanted = ""] = equal;
-      return (row: Row) => row.get(field) === wanted;
-    }
-    const like = /^(@?[\w.]+)\s+like\s+\/(.+)\/$/.exec(condition);
-    if (like === null) throw new MalformedQuery(`unexpected condition ${condition}`);
-    const [, field = "", pattern = ""] = like;
-    const expression = new RegExp(pattern);
-    return (row: Row) => expression.test(row.get(field) ?? "");
-  });
-  return (rows) => rows.filter((row) => conditions.every((isTrue) => isTrue(row)));
-}
-
-function stats(text: string): Command {
-  const [aggregates = "", groups] = text.split(/\s+by\s+/);
-  const by = groups === undefined ? [] : namesOf(groups);
-  const made = splitOutside(aggregates, ",").map((part) => {
-    const match = /^(\w+)\((\*|@?[\w.]+)\)(?:\s+as\s+(\w+))?$/.exec(part.trim());
-    if (match === null) throw new MalformedQuery(`unexpected statistic ${part}`);
-    const [whole, name = "", field = "", alias = whole] = match;
-    const aggregate = AGGREGATES[name];
-    if (aggregate === undefined) throw new MalformedQuery(`no function ${name}`);
-    return { alias, field, aggregate };
-  });
-  return (rows) => {
-    const grouped = Map.groupBy(rows, (row) => JSON.stringify(by.map((name) => row.get(name))));
-    return [...grouped.values()].map((members) => {
-      const [first] = members;
-      const cells = by.map((name) => [name, first?.get(name)] as const);
-      const values = made.map(({ alias, field, aggregate }) => {
-        return [alias, aggregate(members, field)] as const;
-      });
-      return new Map([...cells, ...values].flatMap(([name, value]) => present(name, value)));
-    });
-  };
-}
-
-function present(name: string, value: string | undefined): [string, string][] {
-  return value === undefined ? [] : [[name, value]];
-}
-
-const AGGREGATES: Readonly<
-  Record<string, (rows: readonly Row[], field: string) => string | undefined>
-> = {
-  count: (rows, field) =>
-    String(field === "*" ? rows.length : rows.filter((row) => row.has(field)).length),
-  count_distinct: (rows, field) =>
-    String(new Set(rows.flatMap((row) => row.get(field) ?? [])).size),
-  min: (rows, field) => extreme(rows, field, (one, other) => one < other),
-  max: (rows, field) => extreme(rows, field, (one, other) => one > other),
-  // Of those that have the field: the page does not say, and a query had better not depend on it.
-  latest: (rows, field) => {
-    const having = rows.filter((row) => row.has(field));
-    const at = (row: Row) => Number(row.get("@timestamp"));
-    return having
-      .reduce<Row | undefined>(
-        (one, other) => (one !== undefined && at(one) > at(other) ? one : other),
-        undefined,
-      )
-      ?.get(field);
-  },
-};
-
-function extreme(
-  rows: readonly Row[],
-  field: string,
-  isBetter: (one: number, other: number) => boolean,
-): string | undefined {
-  const values = rows.flatMap((row) => (row.has(field) ? [Number(row.get(field))] : []));
-  const best = values.reduce<number | undefined>(
-    (one, other) => (one !== undefined && !isBetter(other, one) ? one : other),
-    undefined,
-  );
-  return best === undefined ? undefined : String(best);
-}
-
-function sort(text: string): Command {
-  const [, field = "", order] = /^(@?[\w.]+)(?:\s+(asc|desc))?$/.exec(text) ?? [];
-  if (field === "") throw new MalformedQuery(`unexpected order ${text}`);
-  const sign = order === "asc" ? 1 : -1;
-  return (rows) =>
-    rows.toSorted((one, other) => sign * compareNaturally(one.get(field), other.get(field)));
+/** What the commands of a query do, one after the other, to rows. */
+interface Query {
+  readonly steps: readonly ((rows: readonly Row[], now: number) => readonly Row[])[];
+  /** What is shown; undefined: everything that there is. */
+  readonly shown: readonly string[] | undefined;
+  readonly hasLimit: boolean;
+  readonly recordFields: ReadonlySet<string>;
 }
 
 /**
- * Numbers after everything else and by value; else piece by piece, digits by their length and then
- * their value, the rest by Unicode (page -Sort).
+ * Runs a query.
+ * @param now wall-clock milliseconds
+ * @throws MalformedQuery
  */
-export function compareNaturally(one = "", other = ""): number {
-  const [isNumber, isOtherNumber] = [isDigits(one), isDigits(other)];
-  if (isNumber !== isOtherNumber) return isNumber ? 1 : -1;
-  if (isNumber && Number(one) !== Number(other)) return Number(one) - Number(other);
-  if (isNumber) return one < other ? -1 : Number(one > other);
-  const [pieces, others] = [piecesOf(one), piecesOf(other)];
-  for (const [index, piece] of pieces.entries()) {
-    const against = others[index];
-    if (against === undefined) return 1;
-    const areDigits = isDigits(piece) && isDigits(against);
-    const byLength = areDigits ? piece.length - against.length : 0;
-    if (byLength !== 0) return byLength;
-    if (piece !== against) return piece < against ? -1 : 1;
+export function runInsights(
+  text: string,
+  events: readonly InsightsEvent[],
+  now = Date.now(),
+): InsightsRow[] {
+  const { steps, shown, hasLimit } = parse(text);
+  let rows: readonly Row[] = events.map(discoverFields);
+  for (const step of steps) rows = step(rows, now);
+  if (!hasLimit) rows = rows.slice(0, LIMIT_DEFAULT);
+  return rows.map((row) => {
+    const names = shown ?? [...row.keys()];
+    const cells = names.flatMap((name) => {
+      const cell = textOf(row.get(name));
+      return cell === undefined ? [] : [[name, cell] as const];
+    });
+    return Object.fromEntries(cells);
+  });
+}
+
+/** The fields of records that a query reads: those with `@` and its own names are not among them. */
+export function recordFieldsOf(text: string): readonly string[] {
+  return [...parse(text).recordFields].filter((name) => !name.startsWith("@"));
+}
+
+/** A saved query with the texts in place of its parameters. @throws MalformedQuery if one is missing */
+export function fillIn(text: string, parameters: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
+    const value = parameters[name];
+    if (value === undefined) throw new MalformedQuery(`no value for ${name}`);
+    return value;
+  });
+}
+
+function parse(text: string): Query {
+  const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
+  const commands = splitOutside(lines.join("\n"), "|").map((part) => part.trim());
+  const reader = new CommandReader(commands.filter((one) => one.startsWith("stats ")).length);
+  for (const command of commands) reader.read(command);
+  return reader;
+}
+
+/** Reads the commands of a query in their order, and knows which names there are at each. */
+class CommandReader implements Fields, Query {
+  readonly steps: ((rows: readonly Row[], now: number) => readonly Row[])[] = [];
+  readonly recordFields = new Set<string>();
+  shown: readonly string[] | undefined = ["@timestamp", "@message"];
+  hasLimit = false;
+  readonly #own = new Set<string>();
+  readonly #statsInAll: number;
+  #stats = 0;
+  #isSorted = false;
+  #isDeduped = false;
+  #hasFields = false;
+
+  constructor(statsInAll: number) {
+    this.#statsInAll = statsInAll;
   }
-  return pieces.length - others.length;
-}
 
-function isDigits(text: string): boolean {
-  return /^\d+$/.test(text);
-}
-
-function piecesOf(text: string): readonly string[] {
-  return text.match(/\d+|\D+/g) ?? [];
-}
-
-function limit(text: string): Command {
-  const count = isDigits(text) ? Number(text) : Number.NaN;
-  if (!(count >= 1 && count <= LIMIT_MAX)) throw new MalformedQuery(`bad limit ${text}`);
-  return (rows) => rows.slice(0, count);
-}
-
-/** Names with other characters would have to stand in backticks. */
-function namesOf(text: string): readonly string[] {
-  const names = text.split(",").map((name) => name.trim());
-  for (const name of names) {
-    if (!/^@?[\w.]+$/.test(name)) throw new MalformedQuery(`unexpected name ${name}`);
+  use(name: string): void {
+    if (this.#own.has(name)) return;
+    if (this.#stats > 0) throw new MalformedQuery(`${name} is not there after stats`);
+    this.recordFields.add(name);
   }
-  return names;
+
+  read(command: string): void {
+    const [, name = "", rest = ""] = /^(\w+)\s+(.+)$/s.exec(command) ?? [];
+    const parser = new ExpressionParser(rest, this);
+    if (this.#isDeduped && name !== "limit") throw new MalformedQuery(`${name} after dedup`);
+    if (["sort", "limit", "dedup"].includes(name) && this.#stats < this.#statsInAll) {
+      throw new MalformedQuery(`${name} before stats`);
+    }
+    switch (name) {
+      case "filter":
+        this.#filter(parser);
+        return;
+      case "fields":
+        this.#fields(parser);
+        return;
+      case "display":
+        this.shown = parser.names();
+        for (const one of this.shown) this.use(one);
+        break;
+      case "stats":
+        this.#group(parser);
+        break;
+      case "sort":
+        this.#sort(parser);
+        break;
+      case "dedup":
+        this.#dedup(parser);
+        break;
+      case "limit":
+        this.#limit(rest);
+        return;
+      default:
+        throw new MalformedQuery(`unexpected symbol found ${command}`);
+    }
+    parser.end();
+  }
+
+  #filter(parser: ExpressionParser): void {
+    const { evaluate } = parser.whole();
+    this.steps.push((rows, now) => rows.filter((row) => isTrue(evaluate({ row, group: [], now }))));
+  }
+
+  #fields(parser: ExpressionParser): void {
+    const list = parser.list({ ofGroup: false });
+    parser.end();
+    for (const one of list) {
+      // `foo-bar` would be a subtraction: a name with such characters stands in backticks.
+      if (!one.isPlain && one.name === one.text) {
+        throw new MalformedQuery(`${one.text} has no name`);
+      }
+    }
+    const names = list.map(({ name }) => name);
+    this.shown = [...(this.#hasFields ? (this.shown ?? []) : []), ...names];
+    this.#hasFields = true;
+    this.#define(list.filter(({ isPlain, name, text }) => !isPlain || name !== text));
+    this.steps.push((rows, now) =>
+      rows.map((row) => new Map([...row, ...cellsOf(list, { row, group: [], now })])),
+    );
+  }
+
+  #group(parser: ExpressionParser): void {
+    if (this.#stats === STATS_MAX) throw new MalformedQuery("too many stats");
+    const made = parser.list({ ofGroup: true });
+    const by = parser.word("by") ? parser.list({ ofGroup: false }) : [];
+    this.#stats += 1;
+    this.shown = undefined;
+    this.#own.clear();
+    this.#define([...by, ...made]);
+    this.steps.push((rows, now) => {
+      const groups = Map.groupBy(rows, (row) => {
+        const cells = by.map(({ evaluate }) => textOf(evaluate({ row, group: [], now })) ?? null);
+        return JSON.stringify(cells);
+      });
+      // Without `by` there is one group, be it empty.
+      const members = by.length === 0 ? [rows] : [...groups.values()];
+      return members.map((group) => {
+        const row = group[0] ?? new Map<string, Value>();
+        const scope = { row, group, now };
+        return new Map([...cellsOf(by, scope), ...cellsOf(made, scope)]);
+      });
+    });
+  }
+
+  #sort(parser: ExpressionParser): void {
+    const field = parser.name();
+    this.use(field);
+    const sign = parser.word("asc") ? 1 : -1;
+    if (sign < 0) parser.word("desc");
+    this.#isSorted = true;
+    this.steps.push((rows) => inOrder(rows, field, sign));
+  }
+
+  #dedup(parser: ExpressionParser): void {
+    const names = parser.names();
+    for (const name of names) this.use(name);
+    const isSorted = this.#isSorted;
+    this.#isDeduped = true;
+    this.steps.push((rows) => {
+      const seen = new Set<string>();
+      const ordered = isSorted ? rows : inOrder(rows, "@timestamp", -1);
+      return ordered.filter((row) => {
+        const values = names.map((name) => textOf(row.get(name)));
+        // What is missing is no duplicate.
+        if (values.includes(undefined)) return true;
+        const key = JSON.stringify(values);
+        const isNew = !seen.has(key);
+        seen.add(key);
+        return isNew;
+      });
+    });
+  }
+
+  #limit(text: string): void {
+    const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(count >= 1 && count <= LIMIT_MAX)) throw new MalformedQuery(`bad limit ${text}`);
+    this.hasLimit = true;
+    this.steps.push((rows) => rows.slice(0, count));
+  }
+
+  #define(list: readonly Named[]): void {
+    for (const { name } of list) this.#own.add(name);
+  }
+}
+
+function inOrder(rows: readonly Row[], field: string, sign: number): readonly Row[] {
+  return rows.toSorted(
+    (one, other) => sign * compareNaturally(textOf(one.get(field)), textOf(other.get(field))),
+  );
+}
+
+function cellsOf(list: readonly Named[], scope: Scope): (readonly [string, Value])[] {
+  return list.map(({ name, evaluate }) => [name, evaluate(scope)] as const);
 }
 
 function splitOutside(text: string, separator: string): readonly string[] {
   const parts: string[] = [""];
   let quote: string | undefined;
-  for (const character of text) {
+  for (const [index, character] of [...text].entries()) {
     if (quote === undefined && character === separator) {
       parts.push("");
       continue;
     }
+    // A slash begins an expression after `like` or `=~`, else it divides.
+    const isOpening =
+      `"'`.includes(character) ||
+      (character === "/" && /(?:\blike|=~)\s*$/.test([...text].slice(0, index).join("")));
     if (character === quote) quote = undefined;
-    else if (quote === undefined && `"/`.includes(character)) quote = character;
+    else if (quote === undefined && isOpening) quote = character;
     parts.push(`${parts.pop()}${character}`);
   }
   return parts;
 }
 
 function discoverFields({ timestamp, message, logStream }: InsightsEvent): Row {
-  const fields = new Map([
-    ["@timestamp", String(timestamp)],
+  const fields = new Map<string, Value>([
+    ["@timestamp", { at: timestamp }],
     ["@message", message],
     ["@logStream", logStream],
   ]);
@@ -237,8 +298,4 @@ function flatten(value: object, prefix = ""): [string, string][] {
     const text = typeof member === "boolean" ? String(Number(member)) : String(member);
     return [[`${prefix}${name}`, text]];
   });
-}
-
-function timeText(ms: string): string {
-  return new Date(Number(ms)).toISOString().replace("T", " ").replace("Z", "");
 }

@@ -1,8 +1,10 @@
 import { expect } from "chai";
 import {
   compareNaturally,
+  fillIn,
   type InsightsEvent,
   MalformedQuery,
+  recordFieldsOf,
   runInsights,
 } from "../../support/insights-language.ts";
 
@@ -54,10 +56,73 @@ describe("the Logs Insights double's language", () => {
     expect(() => runInsights("fields @message | limit 100001", many)).to.throw(MalformedQuery);
   });
 
+  const values = (text: string) =>
+    runInsights(text, events, 61_000).map((row) => Object.values(row).join(" "));
+
+  for (const [text, expected] of [
+    ["filter n > 3 | stats count(*) as c", ["2"]],
+    ["filter n >= 5 and not host = 'h2' or event != \"a\" | stats count(*) as c", ["4"]],
+    ['filter event in ["b", "c"] | fields host', ["h3"]],
+    ['filter event not in ["a"] and ispresent(event) | fields host', ["h3"]],
+    ['filter host like "h" and host not like /[12]$/ | fields host', ["h3"]],
+    ["filter event =~ /(?i)B/ | fields host", ["h3"]],
+    ["filter n = 7.0 | fields n * 2 + 1 as m, n / 0 as none | display m, none", ["15"]],
+    [
+      "filter n > 0 | fields (now() * 1000 - toMillis(@timestamp)) / 60000 as age | stats max(age)",
+      ["1"],
+    ],
+    [
+      "stats sum(n) / 2 as half, avg(n), min(n), pct(n, 50) as median",
+      ["6.5 4.333333333333333 1 5"],
+    ],
+    [
+      "filter n > 0 | stats count(*) as c by bin(2s) as at | sort at asc",
+      ["1970-01-01 00:00:00.000 1", "1970-01-01 00:00:02.000 2"],
+    ],
+    ["stats max(n) as most by host | filter most > 1 | stats sum(most) as all", ["7"]],
+    ["stats earliest(n) as first, latest(n) as last, sortsFirst(host) as host", ["5 7 h1"]],
+    ["filter n > 0 | sort n asc | dedup host | limit 1 ", ["1970-01-01 00:00:02.000 "]],
+    ["fields host | dedup host | limit 3", ["", "h3", "h1"]],
+    ["filter event = 'z' | stats count(*) as c", ["0"]],
+    [
+      "# a | comment\nfilter event = 'b' | fields concat(host, '/', event) as place | display place",
+      ["h3/b"],
+    ],
+    ["filter if(ispresent(n), n, 9) = 9 | stats count(*) as c", ["2"]],
+    ["fields coalesce(x, host) as y | filter y = 'old' | display y", ["old"]],
+  ] as const) {
+    it(`knows ${text}`, () => {
+      const found = values(text).map((row) => row.replace(/\{.*/, ""));
+      expect(found).to.deep.equal(expected);
+    });
+  }
+
+  it("fills in what a person is asked for", () => {
+    expect(fillIn('filter host = "{{host}}"', { host: "h1" })).to.equal('filter host = "h1"');
+    expect(() => fillIn("filter {{a}}", {})).to.throw(MalformedQuery);
+  });
+
+  it("tells which fields of records a query reads, and not its own names", () => {
+    const text =
+      "filter ispresent(a) | fields b + 1 as c, `d-d` | stats max(c) as e by f, bin(5m) | filter e > 1 | sort e";
+    expect(recordFieldsOf(text)).to.deep.equal(["a", "b", "d-d", "f"]);
+  });
+
   for (const text of [
     "stats median(n) by host",
-    "filter n > 3",
-    "dedup host",
+    "stats n by host",
+    "stats max(n) as a by host | stats sum(n) as b",
+    "stats max(n) as a by host | fields x",
+    "stats max(n) as a | stats max(a) as b | stats max(b) as c",
+    "sort n | stats max(n) as a",
+    "dedup host | fields x",
+    "fields bin(300s) as at",
+    "fields @timestamp + 1 as at",
+    "fields toupper(n, n) as x",
+    "filter host like h",
+    "pattern @message",
+    "diff",
+    "filter host = {{host}}",
     "fields foo-bar",
     "sort n upwards",
     "limit none",

@@ -1,0 +1,23 @@
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { dashboardOf, dataOf, fleetResources } from "../test/support/dashboard/data.ts";
+import { drawDashboard } from "../test/support/dashboard/picture.ts";
+import { STORY, tellStory } from "../test/support/dashboard/story.ts";
+
+/**
+ * `npm run dashboard`: draws the dashboard of infra/fleet.yaml with twelve hours of a fleet that
+ * does not exist, into docs/dashboard.svg. A test holds the picture against the template.
+ */
+export const PICTURE = fileURLToPath(new URL("../docs/dashboard.svg", import.meta.url));
+
+/** The alarms that would be on at the end of the story. */
+const IN_ALARM = new Set(["hosts-missing", "host-silent", "quarantine-not-empty", "fleet-health"]);
+
+/** The picture, as SVG. */
+export async function dashboardPicture(): Promise<string> {
+  const resources = await fleetResources({ ExpectedHosts: String(STORY.hosts) });
+  const data = dataOf(tellStory(), STORY, IN_ALARM);
+  return drawDashboard(dashboardOf(resources), data);
+}
+
+if (process.argv.includes("--write")) await writeFile(PICTURE, await dashboardPicture());
