@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { readMeasured } from "../../tools/cost/measured.ts";
 import { breaches, type GroupRecords, type Uses, usesOf } from "../support/contract.ts";
 import { fleetResources } from "../support/dashboard/data.ts";
 import { checkRecord } from "../support/record-rules.ts";
@@ -47,6 +48,29 @@ describe("what the stack leans on is what agents write", function () {
       events.flatMap(({ message }) => checkRecord(message)),
     );
     expect([...new Set(wrong)]).to.deep.equal([]);
+  });
+
+  it("records are about as long as the costs were reckoned with (npm run cost:measure)", async () => {
+    const measured = await readMeasured();
+    const lengths = (event: string, fits: (record: Record<string, unknown>) => boolean) => {
+      const messages = groups.flatMap(({ events }) => events.map(({ message }) => message));
+      const records = messages.filter((message) => {
+        const record = JSON.parse(message);
+        return record.event === event && fits(record);
+      });
+      const sum = records.reduce((all, message) => all + Buffer.byteLength(message), 0);
+      return sum / records.length;
+    };
+    const isIdle = ({ filesRemoved, filesFailed }: Record<string, unknown>) =>
+      filesRemoved === 0 && filesFailed === 0;
+    for (const [now, then] of [
+      [lengths("agent.heartbeat", () => true), measured.heartbeatBytes],
+      [lengths("sweep.completed", isIdle), measured.sweepBytes],
+      [lengths("file.removed", () => true), measured.fileRemovedBytes],
+    ] as const) {
+      // Names differ in length; a field more or less is a matter of some percent.
+      expect(now / then).to.be.within(0.8, 1.2);
+    }
   });
 
   for (const [what, from, to] of [
