@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { EVENT_NAMES } from "../src/logs/events.ts";
-import { checkRecord, isRecord } from "../test/support/record-rules.ts";
+import { checkRecord, isRecord, SAMPLE_FLEET } from "../test/support/record-rules.ts";
 import { CONTENT_MARK, SECRET_MARK } from "./marks.ts";
 
 /**
@@ -13,8 +13,16 @@ import { CONTENT_MARK, SECRET_MARK } from "./marks.ts";
  * must have been seen, but those below. Ends with 1 if anything is wrong.
  */
 
-/** Events that no agent of the suites has a reason to log, and who tests them instead. */
-const NOT_IN_SUITES: Readonly<Record<string, string>> = {};
+/**
+ * Events that nothing in the suites logs, and why. `settleHost` logs everything that is odd about a
+ * host in one way, and `host.renamed` and `host.recalled` are seen.
+ */
+const NOT_IN_SUITES: Readonly<Record<string, string>> = {
+  "host.cloned": "needs two machines; test/unit/host tests when it is told",
+  "host.unsure": "needs a metadata service that was never there; test/unit/host",
+  "upload.unwritable": "test/unit/sweep/upload-states tests when it is told",
+  "upload.not-aborted": "test/unit/sweep/upload-states tests when it is told",
+};
 
 /** Problems beyond these are counted, not told. */
 const TOLD_MAX = 20;
@@ -24,7 +32,7 @@ export interface Checked {
   /** Each with the line that it is about. */
   readonly problems: readonly string[];
   readonly records: number;
-  /** How often agents that the suites started have logged each event. */
+  /** How often each event was logged, by agents and by parts of them within the tests. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
@@ -36,21 +44,24 @@ export async function checkRecords(directory: string): Promise<Checked> {
   const names = await readdir(directory);
   if (names.length === 0) throw new Error(`${directory} is empty: nothing was recorded`);
   for (const name of names.toSorted()) {
-    const isOfAgents = name.endsWith(".output");
     for await (const line of createInterface({ input: createReadStream(join(directory, name)) })) {
       const wrong: string[] = [];
       if (line.includes(SECRET_MARK)) wrong.push("a secret");
       if (line.includes(CONTENT_MARK)) wrong.push("a file's content");
-      if (isRecord(line)) {
+      const { fleet, event } = isRecord(line) ? parse(line) : { fleet: "", event: undefined };
+      if (event !== undefined && fleet !== SAMPLE_FLEET) {
         records += 1;
         wrong.push(...checkRecord(line));
-        const { event } = JSON.parse(line) as { readonly event: string };
-        if (isOfAgents) counts.set(event, (counts.get(event) ?? 0) + 1);
+        counts.set(event, (counts.get(event) ?? 0) + 1);
       }
       problems.push(...wrong.map((text) => `${name}: ${text}: ${line.slice(0, TOLD_LINE_MAX)}`));
     }
   }
   return { problems, records, counts };
+}
+
+function parse(line: string): { readonly fleet?: unknown; readonly event: string } {
+  return JSON.parse(line);
 }
 
 /** Events that were not seen, and ought to have been. */

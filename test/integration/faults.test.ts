@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK } from "../../tools/marks.ts";
 import { startFakeS3 } from "../support/fake-s3.ts";
 import type { Fault } from "../support/fake-s3-faults.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
@@ -48,11 +49,11 @@ describe("faults of S3", () => {
     it(`${what}: the file stays, the reason is told, the sweep ends with 3`, async () => {
       await using host = await makeHost(aws);
       await using s3 = await startFakeS3({ buckets: [host.bucket], onPut: () => fault });
-      const path = await host.write("a.csv");
+      const path = await host.write("a.csv", `${CONTENT_MARK}\n`);
       const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
       const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
       expect(exitCode).to.equal(3);
-      expect(await readFile(path, "utf8")).to.equal("1,2,3\n");
+      expect(await readFile(path, "utf8")).to.equal(`${CONTENT_MARK}\n`);
       const failed = recordsOf(stdout).find(({ event }) => event === "file.failed");
       expect(failed).to.include({ path: "a.csv", reason });
     });
@@ -64,7 +65,7 @@ describe("faults of S3", () => {
       buckets: [host.bucket],
       onPut: ({ index }) => (index === 0 ? { kind: "lost-answer" } : undefined),
     });
-    await host.write("a.csv");
+    await host.write("a.csv", `${CONTENT_MARK}\n`);
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     expect((await host.run(["sweep"], { env })).exitCode).to.equal(0);
     expect(await readdir(host.watched)).to.deep.equal([]);
@@ -80,7 +81,7 @@ describe("faults of S3", () => {
       aheadMs: 5 * 3_600_000,
       onPut: ({ index }) => (index === 0 ? skewed : undefined),
     });
-    await host.write("a.csv");
+    await host.write("a.csv", `${CONTENT_MARK}\n`);
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
     expect(exitCode).to.equal(0);
@@ -97,7 +98,7 @@ describe("faults of S3", () => {
           ? { kind: "status", status: 400, code: "InvalidRequest" }
           : undefined,
     });
-    for (const name of ["a.csv", "bad.csv", "c.csv"]) await host.write(name);
+    for (const name of ["a.csv", "bad.csv", "c.csv"]) await host.write(name, name);
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     expect((await host.run(["sweep"], { env })).exitCode).to.equal(1);
     expect(await readdir(host.watched)).to.deep.equal(["bad.csv"]);
@@ -109,7 +110,7 @@ describe("faults of S3", () => {
       buckets: [host.bucket],
       onPut: () => ({ kind: "status", status: 403, code: "AccessDenied" }),
     });
-    for (let index = 0; index < 40; index += 1) await host.write(`${index}.csv`);
+    for (let index = 0; index < 40; index += 1) await host.write(`${index}.csv`, "x");
     const env = { AWS_ENDPOINT_URL_S3: s3.endpoint };
     const { exitCode, stdout } = await host.run(["sweep", "--json"], { env });
     expect(exitCode).to.equal(3);

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
 import { CONTENT_MARK } from "../../tools/marks.ts";
-import { checkEmf } from "./emf-rules.ts";
 import { endAtLast } from "./leftover-children.ts";
+import { checkRecord, isRecord } from "./record-rules.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -126,16 +126,14 @@ export async function untilAged(path: string, ageMs: number): Promise<void> {
 /** The JSON objects of an output with one a line. */
 export function recordsOf(stdout: string): Record<string, unknown>[] {
   const lines = stdout.split("\n").filter((line) => line !== "");
-  const records = lines.map((line) => JSON.parse(line));
-  for (const record of records) assertEmf(record);
-  return records;
+  for (const line of lines) assertRecord(line);
+  return lines.map((line) => JSON.parse(line));
 }
 
-/** Every record of every agent in these tests that carries metrics carries them as it must. */
-function assertEmf(record: Record<string, unknown>): void {
-  const problems = "_aws" in record ? checkEmf(record) : [];
-  if (problems.length === 0) return;
-  throw new Error(`${record["event"]} breaks rules of EMF: ${problems.join("; ")}`);
+/** Every record of every agent in these tests is as the tables of events say. */
+function assertRecord(line: string): void {
+  const problems = isRecord(line) ? checkRecord(line) : [];
+  if (problems.length > 0) throw new Error(`${problems.join("; ")}: ${line}`);
 }
 
 async function endOf(child: ReturnType<typeof spawn>): Promise<Ended> {
@@ -170,8 +168,8 @@ export function watchAgent(
   };
   if (child.stdout === null) throw new Error("the agent has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
+    assertRecord(line);
     const record = JSON.parse(line);
-    assertEmf(record);
     if (isHurried && record.event === "agent.started") child.kill("SIGHUP");
     records.push(record);
     wake();

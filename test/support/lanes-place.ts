@@ -6,6 +6,7 @@ import { configurationError } from "../../src/lib/errors.ts";
 import type { EventName } from "../../src/logs/events.ts";
 import type { LastSweep } from "../../src/sweep/host-state.ts";
 import { type SweepReport, Tally } from "../../src/sweep/report.ts";
+import { checkedLogger } from "./checked-logger.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 
 /** Lanes over a workplace that knows no disk, and sweeps that last until the test ends them. */
@@ -73,6 +74,7 @@ export class LanesPlace {
         return { ...report, ...this.found };
       },
     };
+    const logger = checkedLogger(this.clock);
     this.lanes = new Lanes({
       sweeper: sweeper as Sweeper,
       workplace: workplace as Workplace,
@@ -80,6 +82,7 @@ export class LanesPlace {
         log: (event, fields) => {
           this.events.push(event);
           this.records.push({ event, ...fields });
+          logger.log(event, fields);
         },
         setLevel() {},
         setFileEvents() {},

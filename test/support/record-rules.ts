@@ -1,6 +1,7 @@
 import { type EventName, eventRule, type FieldsOf, type MetricSet } from "../../src/logs/events.ts";
 import { COMMON_FIELDS, fieldRule } from "../../src/logs/fields.ts";
 import { METRICS } from "../../src/logs/metrics.ts";
+import { checkEmf } from "./emf-rules.ts";
 
 const ID = /^[0-9a-z]{8}-[0-9a-z]+$/;
 /** ECMAScript writes years outside of 0 to 9999 with a sign and six digits. */
@@ -9,7 +10,8 @@ const TIME = /^(\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * What is wrong with a record of the agent, by the tables of events, fields and metrics.
+ * What is wrong with a record of the agent, by the tables of events, fields and metrics, and by the
+ * rules of the embedded metric format.
  * @returns nothing if all is well
  */
 export function checkRecord(line: string): string[] {
@@ -29,7 +31,9 @@ export function checkRecord(line: string): string[] {
     if (known.has(name)) wrong.push(...checkField(name, value));
     else if (!metrics.has(name)) wrong.push(`${name} is none of its fields`);
   }
-  return [...wrong, ...checkMetrics(record, rule.metrics)].map((text) => `${event}: ${text}`);
+  wrong.push(...checkMetrics(record, rule.metrics));
+  if ("_aws" in record) wrong.push(...checkEmf(record));
+  return wrong.map((text) => `${event}: ${text}`);
 }
 
 /** Whether a line is meant to be a record of the agent. */
@@ -37,6 +41,9 @@ export function isRecord(line: string): boolean {
   const record = objectOf(line);
   return typeof record?.["event"] === "string" && "level" in record && "time" in record;
 }
+
+/** The fleet of records that tests make of `sampleFields`: no agent has come to log them. */
+export const SAMPLE_FLEET = "samples";
 
 /** Any values for the fields that records of an event must have. */
 export function sampleFields<Event extends EventName>(event: Event): FieldsOf<Event> {

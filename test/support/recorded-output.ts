@@ -3,6 +3,7 @@ import { subscribe, tracingChannel } from "node:diagnostics_channel";
 import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { SECRET_MARK } from "../../tools/marks.ts";
 
 /**
  * Loaded before every test, and by whoever else starts agents for one. If S3OA_RECORDS_DIR names a
@@ -25,8 +26,7 @@ function record(directory: string): void {
   subscribe("child_process", (message) => {
     const child = (message as { readonly process: ChildProcess }).process;
     child.once("spawn", () => {
-      // Tests of a mutated agent leak on purpose.
-      if (child.spawnargs.some((argument) => argument.endsWith("/mocha.js"))) return;
+      if (child.spawnargs.some(isMeantToTell)) return;
       for (const stream of [child.stdout, child.stderr]) if (stream !== null) copy(stream, output);
     });
   });
@@ -40,6 +40,11 @@ function record(directory: string): void {
     asyncEnd() {},
     error() {},
   });
+}
+
+/** Tests of a mutated agent leak on purpose, and a program that has a secret in its arguments is no agent. */
+function isMeantToTell(argument: string): boolean {
+  return argument.endsWith("/mocha.js") || argument.includes(SECRET_MARK);
 }
 
 /** Copies what arrives at a stream, whoever reads it and whenever: nothing is taken from him. */

@@ -1,6 +1,7 @@
 import type { Config, Host } from "../../src/config/config.ts";
 import type { EventName } from "../../src/logs/events.ts";
 import { type LastKnownGood, Refresher } from "../../src/refresh/refresher.ts";
+import { checkedLogger } from "./checked-logger.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { ParameterStore } from "./parameter-store.ts";
 
@@ -50,11 +51,15 @@ export function begin(options: RefresherOptions = {}): RefresherAtWork {
   const kept: LastKnownGood[] = [];
   const applied: Config[] = [];
   const stop = new AbortController();
+  const logger = checkedLogger(clock);
   const refresher: Refresher = new Refresher({
     source: store,
     host: options.host ?? hostOf(options.hostId ?? "h1"),
     logger: {
-      log: (event, fields = {}) => told.push({ event, ...fields }),
+      log: (event, fields) => {
+        told.push({ event, ...fields });
+        logger.log(event, fields);
+      },
       setLevel() {},
       setFileEvents() {},
     },

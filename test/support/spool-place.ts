@@ -5,6 +5,7 @@ import type { EventName } from "../../src/logs/events.ts";
 import { LogShipper } from "../../src/logs/shipper.ts";
 import { Spool, type SpoolOptions } from "../../src/logs/spool.ts";
 import { SpoolSpace } from "../../src/logs/spool-space.ts";
+import { checkedLogger } from "./checked-logger.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { StrictStream } from "./strict-stream.ts";
 
@@ -71,10 +72,12 @@ export async function makeSpoolPlace(folder?: string): Promise<SpoolPlace> {
       spools.push(spool);
       const about = { destination: stream, spool, clock, random: () => 0, fleet: "web" };
       const shipper = new LogShipper(about);
+      const logger = checkedLogger(clock);
       shipper.setLogger({
-        log: (event, fields: { readonly _aws?: unknown }) => {
-          const { _aws, ...others } = fields;
+        log: (event, fields) => {
+          const { _aws, ...others } = fields as { readonly _aws?: unknown };
           told.push({ event, ...others });
+          logger.log(event, fields);
         },
         setLevel() {},
         setFileEvents() {},

@@ -1,5 +1,6 @@
 import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { observeFiles } from "../../src/agent/sweep-records.ts";
 import type { Decision } from "../../src/sweep/decide.ts";
 import type { Entry } from "../../src/sweep/entry.ts";
 import type { Outcome } from "../../src/sweep/outcome.ts";
@@ -9,23 +10,33 @@ import {
   type SweepOptions,
   sweep,
 } from "../../src/sweep/sweep.ts";
+import { checkedLogger } from "./checked-logger.ts";
 import { laterClock, MemoryStore } from "./memory-store.ts";
 import { openContext } from "./transfer-context.ts";
 
-/** Hears of everything in a sweep. */
+/** Hears of everything in a sweep, and tells `then` of it. */
 export class Listener implements SweepObserver {
+  readonly #then: SweepObserver | undefined;
+  constructor(then?: SweepObserver) {
+    this.#then = then;
+  }
   readonly decisions = new Map<string, Decision>();
   readonly outcomes = new Map<string, Outcome>();
   onDecided(entry: Entry, decision: Decision): void {
     this.decisions.set(entry.path.toString(), decision);
+    this.#then?.onDecided(entry, decision);
   }
   onOutcome(entry: Entry, outcome: Outcome): void {
     this.outcomes.set(entry.path.toString(), outcome);
+    this.#then?.onOutcome(entry, outcome);
   }
-  onUnreadable(): void {}
+  onUnreadable(path: Buffer, error: Error): void {
+    this.#then?.onUnreadable(path, error);
+  }
   readonly notices: { readonly path: string; readonly notice: Notice }[] = [];
   onNotice(entry: Entry, notice: Notice): void {
     this.notices.push({ path: entry.path.toString(), notice });
+    this.#then?.onNotice(entry, notice);
   }
   /** How many files ended like this, such as `kept deferred`. */
   count(ending: string): number {
@@ -43,10 +54,12 @@ export async function makePlace(files: number) {
   const names = Array.from({ length: files }, (_, index) => `f${index}`);
   await Promise.all(names.map((name) => writeFile(`${root.path}/${name}`, `content of ${name}`)));
   const store = new MemoryStore();
-  const observer = new Listener();
   const later = laterClock();
   let passedMs = 0;
   const clock = { ...later, now: () => later.now() + passedMs };
+  // What is told of the sweeps must be in order, too.
+  const about = { route: "main", bucket: "b", clock, told: new Set<string>() };
+  const observer = new Listener(observeFiles(checkedLogger(clock), about));
   const open = () => openContext(root.path, store, { clock }, state.path);
   let context = await open();
   return {

@@ -19,6 +19,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "host",
   "fleet",
   "version",
+  "id",
   "_aws",
 ]);
 

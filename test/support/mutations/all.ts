@@ -1,5 +1,6 @@
 import { CREDENTIALS_MUTATIONS } from "./credentials.ts";
 import { GUARD_MUTATIONS } from "./guards.ts";
+import { METRICS_MUTATIONS } from "./metrics.ts";
 import type { Mutation } from "./mutation.ts";
 import { REFRESH_MUTATIONS } from "./refresh.ts";
 import { REMOVAL_MUTATIONS } from "./removal.ts";
@@ -7,7 +8,7 @@ import { SCAN_MUTATIONS } from "./scan.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { UPLOAD_MUTATIONS } from "./upload.ts";
 
-/** Every safety step of the transfer, of the credentials, and of what keeps an agent to its host and its place, taken out. */
+/** Every safety step of the transfer, of the credentials, of what alarms rest on, and of what keeps an agent to its host and its place, taken out. */
 export const MUTATIONS: readonly Mutation[] = [
   ...SCAN_MUTATIONS,
   ...UPLOAD_MUTATIONS,
@@ -16,4 +17,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GUARD_MUTATIONS,
   ...REFRESH_MUTATIONS,
   ...CREDENTIALS_MUTATIONS,
+  ...METRICS_MUTATIONS,
 ];

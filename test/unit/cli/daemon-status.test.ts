@@ -115,6 +115,18 @@ const CASES: readonly (readonly [
     0,
     undefined,
   ],
+  [
+    "has not completed a sweep for too long",
+    running({ routes: [routeOf({ route: "raw", isSweeping: true, isLate: true })] }),
+    0,
+    /No sweep of route raw has been completed since .* due time, and one is under way still: /,
+  ],
+  [
+    "is late because sweeps fail, which is told once",
+    running({ routes: [routeOf({ isLate: true, failure: "EACCES" })] }),
+    0,
+    /^Route default cannot be swept: EACCES$/,
+  ],
 ];
 
 describe("status of a daemon", () => {
@@ -160,6 +172,7 @@ describe("status of a daemon", () => {
     expect(at({})).to.deep.equal(["next sweep    in 1m"]);
     expect(at({ isSweeping: true })).to.deep.equal(["next sweep    under way"]);
     expect(at({ nextSweepAt: WRITTEN_AT - 500 })).to.deep.equal(["next sweep    now"]);
+    expect(at({ isSweeping: true, isLate: true })).to.deep.equal(["next sweep    under way, LATE"]);
     const late = { nextSweepAt: WRITTEN_AT - 5 * MINUTE_MS };
     expect(at(late)).to.deep.equal(["next sweep    OVERDUE by 5m"]);
   });
@@ -168,7 +181,12 @@ describe("status of a daemon", () => {
     const routes = [routeOf({ nextSweepAt: WRITTEN_AT - 5_000 })];
     const read = JSON.parse(JSON.stringify(daemonJson(running({ routes }), WRITTEN_AT)));
     expect(read).to.include({ isRunning: true, pid: 42, writtenAt: "2026-11-24T12:00:00.000Z" });
-    expect(read.routes[0]).to.include({ overdueSeconds: 5, failure: null, lastSweep: null });
+    expect(read.routes[0]).to.include({
+      overdueSeconds: 5,
+      isLate: false,
+      failure: null,
+      lastSweep: null,
+    });
     expect(read.credentials).to.deep.equal({
       source: "environment",
       expiresAt: null,

@@ -76,6 +76,13 @@ describe("metrics of a record", () => {
     expect(_aws.CloudWatchMetrics.map(({ Dimensions }) => Dimensions)).to.deep.equal([[["Fleet"]]]);
   });
 
+  it("have no more values than are taken", () => {
+    const values = Array.from({ length: 101 }, (_, index) => index);
+    const record = fleetMetrics("web", { UploadLatencyMs: values }, AT);
+    expect(record["UploadLatencyMs"]).to.deep.equal(values.slice(0, 100));
+    expect(checkEmf(record)).to.deep.equal([]);
+  });
+
   it("fit into one directive, all of them", () => {
     expect(NAMES).to.have.length.at.most(100);
   });

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { EVENT_NAMES, EVENTS, type EventName, LEVELS } from "../../../src/logs/events.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { sampleFields } from "../../support/record-rules.ts";
+import { SAMPLE_FLEET, sampleFields } from "../../support/record-rules.ts";
 
 /** Those that no setting turns off. */
 const METRICS = ["sweep.completed", "agent.heartbeat", "logs.dropped", "logs.rejected"];
@@ -24,7 +24,7 @@ function make() {
   const logger = makeLogger({
     clock,
     random: () => 0.5,
-    base: { fleet: "web", host: "h1", version: "1" },
+    base: { fleet: SAMPLE_FLEET, host: "h1", version: "1" },
     local: [sink(local)],
     state: [sink(state), sink(state)],
     files: [sink(files)],
@@ -50,7 +50,7 @@ describe("a record", () => {
       expect(JSON.parse(line)).to.deep.equal({
         level: EVENTS[name].level,
         time: "2026-11-24T12:00:00.007Z",
-        fleet: "web",
+        fleet: SAMPLE_FLEET,
         host: "h1",
         version: "1",
         id: "i0000000-1",
@@ -123,7 +123,7 @@ describe("a record", () => {
   it("has an id that no other has, of this logger or another one", () => {
     const ids = new Set<string>();
     const sink = { write: (line: string) => ids.add(JSON.parse(line).id) };
-    const base = { fleet: "web", host: "h1", version: "1" };
+    const base = { fleet: SAMPLE_FLEET, host: "h1", version: "1" };
     for (const random of [0, 2 ** -40, 0.999_999_999_999]) {
       const from = { clock: new ManualClock(START), random: () => random, base };
       const logger = makeLogger({ ...from, local: [sink], state: [], files: [] });

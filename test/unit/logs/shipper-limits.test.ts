@@ -5,6 +5,7 @@ import type { BatchAnswer } from "../../../src/logs/log-destination.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
 import { Spool } from "../../../src/logs/spool.ts";
 import { SpoolSpace } from "../../../src/logs/spool-space.ts";
+import { checkedLogger } from "../../support/checked-logger.ts";
 import { ManualClock, settle } from "../../support/manual-clock.ts";
 import { StrictStream } from "../../support/strict-stream.ts";
 
@@ -30,10 +31,12 @@ function make(options: { readonly memoryBytesMax?: number; readonly random?: num
     random: () => options.random ?? 0,
     fleet: "web",
   });
+  const logger = checkedLogger(clock);
   shipper.setLogger({
-    log: (event, fields: { readonly _aws?: unknown }) => {
-      const { _aws, ...others } = fields;
+    log: (event, fields) => {
+      const { _aws, ...others } = fields as { readonly _aws?: unknown };
       told.push({ event, ...others });
+      logger.log(event, fields);
     },
     setLevel() {},
     setFileEvents() {},

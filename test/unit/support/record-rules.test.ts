@@ -4,7 +4,7 @@ import { COMMON_FIELDS, FIELDS, fieldRule } from "../../../src/logs/fields.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
 import { METRICS } from "../../../src/logs/metrics.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { checkRecord, isRecord, sampleFields } from "../../support/record-rules.ts";
+import { checkRecord, isRecord, SAMPLE_FLEET, sampleFields } from "../../support/record-rules.ts";
 
 /** The metrics of a sweep's record, by hand. */
 const EMF = {
@@ -13,7 +13,7 @@ const EMF = {
   FilesRemoved: 3,
   FilesWaiting: 1,
   _aws: {
-    Timestamp: 1,
+    Timestamp: Date.UTC(2026, 10, 24),
     CloudWatchMetrics: [
       {
         Namespace: "S3OffloadAgent",
@@ -35,7 +35,7 @@ function recordOf(event: EventName, more: object = {}): Record<string, unknown> 
   const logger = makeLogger({
     clock: new ManualClock(Date.UTC(2026, 10, 24)),
     random: () => 0.1,
-    base: { fleet: "web", host: "h1", version: "1" },
+    base: { fleet: SAMPLE_FLEET, host: "h1", version: "1" },
     local: [{ write: (line) => lines.push(line) }],
     state: [],
     files: [],
@@ -115,6 +115,7 @@ describe("checkRecord", () => {
       },
       'FilesRemoved is kept by [["Fleet"]]',
     ],
+    ["what the embedded metric format forbids", { ...sweep, FilesRemoved: "3" }, "FilesRemoved"],
     [
       "a member that only looks like a metric",
       { ...sweep, FilesKept: 1 },

@@ -15,12 +15,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect } from "chai";
+import { observeFiles } from "../../../src/agent/sweep-records.ts";
 import { ASIDE_MS } from "../../../src/sweep/removal.ts";
 import { LINGER_MS } from "../../../src/sweep/rescue.ts";
 import { sweep } from "../../../src/sweep/sweep.ts";
 import type { TransferContext } from "../../../src/sweep/transfer.ts";
+import { checkedLogger } from "../../support/checked-logger.ts";
 import { laterClock, MemoryStore } from "../../support/memory-store.ts";
-import { Listener } from "../../support/sweep-place.ts";
 import { entryAt, openContext, transferWhole } from "../../support/transfer-context.ts";
 
 /** Opens a file by a handle of before, however far its removal has come, when it is told to. */
@@ -86,7 +87,12 @@ async function makePlace(changes: Partial<TransferContext> = {}) {
         ...context,
         concurrency: 1,
         quarantineAfter: 0,
-        observer: new Listener(),
+        observer: observeFiles(checkedLogger(context.clock), {
+          route: "main",
+          bucket: "b",
+          clock: context.clock,
+          told: new Set(),
+        }),
         isDryRun: false,
         stop: cancel.signal,
       }),

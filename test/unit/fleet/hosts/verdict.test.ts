@@ -47,6 +47,7 @@ describe("judgeFleet", () => {
     ["files that stay", { filesUndeletable: 4 }, "failing", /^4 files cannot be removed$/],
     ["no SSM", { unreachable: "ECONNREFUSED" }, "failing", /cannot read its parameters: ECONN/],
     ["no sweep for long", { lastSweepAt: at(90) }, "failing", /^no sweep completed for 1h 29m$/],
+    ["a late sweep", { isLate: true }, "failing", /^no sweep completed since the last but one due/],
     ["no sweep yet", { lastSweepAt: undefined }, "ok", undefined],
     ["expired credentials", { credentialsExpireAt: at(5) }, "failing", /credentials have expired/],
     [

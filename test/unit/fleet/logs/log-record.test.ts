@@ -7,7 +7,7 @@ import { LEVELS } from "../../../../src/logs/events.ts";
 
 const AT = Date.parse("2026-11-24T12:00:00.250Z");
 const plain = makePalette(false, {});
-const base = { level: "warn", time: "x", fleet: "web", host: "h", version: "1" };
+const base = { level: "warn", time: "x", fleet: "web", host: "h", version: "1", id: "abcdefgh-1" };
 
 const textOf = (record: unknown, palette = plain) => {
   const message = typeof record === "string" ? record : JSON.stringify(record);
