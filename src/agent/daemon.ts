@@ -15,8 +15,25 @@ import type { LaneReport } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { StatusFile } from "./status-file.ts";
 
+/** What the daemon needs of an agent. */
+export type DaemonAgent = Pick<
+  Agent,
+  | "about"
+  | "credentials"
+  | "follow"
+  | "host"
+  | "lastKnownGood"
+  | "logger"
+  | "logs"
+  | "parameters"
+  | "renewCredentialsIfDue"
+  | "stateDirectory"
+  | "sweeper"
+  | "workplace"
+>;
+
 export interface DaemonOptions {
-  readonly agent: Agent;
+  readonly agent: DaemonAgent;
   readonly workingDirectory: string;
   /** Where the daemon says how it is, for `status`. */
   readonly statusDirectories: readonly string[];
@@ -28,6 +45,8 @@ export interface DaemonOptions {
   readonly cancel: AbortSignal;
   /** Calls the function whenever a person asks for a refresh (SIGHUP). */
   onReload(refresh: () => void): void;
+  /** How much is free on a directory's disk; default: what its filesystem says. */
+  readonly freePercentOf?: (directory: string) => Promise<number | undefined>;
 }
 
 /** What could not be put into effect, such as a directory that is not there, is tried again then. */
@@ -99,6 +118,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         directories: [agent.stateDirectory, ...lanes.reports.map(({ directory }) => directory)],
         clock,
         stop,
+        ...(options.freePercentOf && { freePercentOf: options.freePercentOf }),
       });
       const sweeps = lanes.takeCounts();
       logger.log(
@@ -162,7 +182,7 @@ async function usable(
   return "config" in resolved ? { config: resolved.config, kept } : undefined;
 }
 
-function tellApplied(agent: Agent, config: Config, lanes: readonly LaneReport[]): void {
+function tellApplied(agent: DaemonAgent, config: Config, lanes: readonly LaneReport[]): void {
   const swept = new Set(lanes.map(({ route }) => route));
   agent.follow(config);
   agent.logger.log("config.applied", {

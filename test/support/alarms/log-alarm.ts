@@ -1,7 +1,7 @@
 import { runInsights } from "../insights-language.ts";
 import { type AlarmState, breaches, judge, type MissingData } from "./alarm-state.ts";
 import type { LogRecord } from "./metric-points.ts";
-import { asObject, type Resolved, type Resource } from "./template.ts";
+import { asList, asObject, type Resolved, type Resource } from "./template.ts";
 
 // Limits and rules: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-log.html
 const BY_FIELDS_MAX = 5;
@@ -30,6 +30,7 @@ export class LogAlarm {
   readonly #query: string;
   readonly #by: readonly string[];
   readonly #sort: string | undefined;
+  readonly #groups: readonly string[];
   readonly #everyMs: number;
   readonly #startOffsetMs: number;
   readonly #endOffsetMs: number;
@@ -54,6 +55,7 @@ export class LogAlarm {
     if (this.#by.length > BY_FIELDS_MAX) throw new Error(`${id}: too many fields`);
     this.#sort = sort;
     this.#query = `${text} | stats ${statistic} as aggregated${by === undefined ? "" : ` by ${by}`}`;
+    this.#groups = asList(query["LogGroupIdentifiers"]).map(String);
     const schedule = asObject(query["ScheduleConfiguration"]);
     const [, minutes] = /^rate\((\d+) minutes?\)$/.exec(`${schedule["ScheduleExpression"]}`) ?? [];
     if (minutes === undefined) throw new Error(`${id}: bad schedule`);
@@ -76,7 +78,7 @@ export class LogAlarm {
     if (now % this.#everyMs !== 0) return;
     const [from, to] = [now - this.#startOffsetMs, now - this.#endOffsetMs];
     const events = records
-      .filter(({ at }) => at >= from && at <= to)
+      .filter(({ at, group }) => at >= from && at <= to && this.#groups.includes(group ?? ""))
       .map(({ at, stream, message }) => ({ timestamp: at, logStream: stream, message }));
     const sign = this.#sort === "desc" ? -1 : 1;
     const rows = runInsights(this.#query, events, now)

@@ -6,6 +6,8 @@ export interface LogRecord {
   readonly at: number;
   /** When CloudWatch had it; default: at once. */
   readonly arrivedAt?: number;
+  /** The name of the log group; only log alarms ask for it. */
+  readonly group?: string;
   /** The log stream, which is the host. */
   readonly stream: string;
   readonly message: string;
@@ -62,7 +64,10 @@ export class MetricPoints {
     const minutes = this.#series.get(keyOf(metric));
     if (minutes === undefined) return undefined;
     const values: number[] = [];
-    for (let at = from; at < to; at += MINUTE_MS) values.push(...(minutes.get(at) ?? []));
+    for (let at = from; at < to; at += MINUTE_MS) {
+      const ofMinute = minutes.get(at);
+      if (ofMinute !== undefined) values.push(...ofMinute);
+    }
     return values.length === 0 ? undefined : statisticOf(statistic, values);
   }
 
