@@ -6,11 +6,11 @@ import { AgentError, messageOf } from "../lib/errors.ts";
 import type { LastKnownGoodFile } from "../refresh/last-known-good.ts";
 import { type LastKnownGood, Refresher } from "../refresh/refresher.ts";
 import type { Agent } from "./agent.ts";
-import { BeatFile } from "./beat-file.ts";
+import { type Beat, BeatFile } from "./beat-file.ts";
 import { askBeforeHeartbeat } from "./before-heartbeat.ts";
 import { type DaemonState, daemonStatus } from "./daemon-state.ts";
 import { heartbeatFields } from "./heartbeat-record.ts";
-import { Heartbeats } from "./heartbeats.ts";
+import { Heartbeats, SLOT_MS } from "./heartbeats.ts";
 import type { LaneReport } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { StatusFile } from "./status-file.ts";
@@ -80,12 +80,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   options.onReload(() => refresher.refreshNow());
   const { hostId } = agent.host;
+  const beatFile = new BeatFile(agent.stateDirectory);
+  const lastBeat = await beatFile.read();
   const lanes = new Lanes({
     ...options,
     sweeper: agent.sweeper,
     workplace,
     logger,
     hostId,
+    waitedMs: waitedBefore(lastBeat, clock.now()),
     effective: () => refresher.effective,
     onChange: () => onChange(),
   });
@@ -106,12 +109,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     read: () => daemonStatus(stateNow()),
   });
   onChange = () => statusFile.write();
-  const beatFile = new BeatFile(agent.stateDirectory);
   const heartbeats = new Heartbeats({
     hostId,
     clock,
-    lastSlot: await beatFile.read(),
-    keepSlot: (slot) => beatFile.keep(slot),
+    lastSlot: lastBeat?.slot,
+    keepSlot: (slot) => beatFile.keep({ slot, waitedMs: lanes.waitedMs }),
     beat: async (slotAt) => {
       const { freePercent } = await askBeforeHeartbeat({
         renewCredentials: () => agent.renewCredentialsIfDue(),
@@ -201,4 +203,11 @@ function tellApplied(agent: DaemonAgent, config: Config, lanes: readonly LaneRep
   for (const { parameter, reason } of config.unknown) {
     agent.logger.log("config.unknown-parameter", { parameter, reason });
   }
+}
+
+/** How long an agent that was at work until just now, or one heartbeat ago, had waited for a sweep. */
+function waitedBefore(beat: Beat | undefined, now: number): number {
+  if (beat?.waitedMs === undefined) return 0;
+  const agoMs = now - beat.slot * SLOT_MS;
+  return agoMs >= 0 && agoMs < 3 * SLOT_MS ? beat.waitedMs : 0;
 }

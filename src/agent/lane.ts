@@ -22,7 +22,7 @@ export interface LaneReport {
 }
 
 /** When something was, by each of the clocks. */
-type Instant = Readonly<Record<"now" | "monotonic" | "boottime", number>>;
+export type Instant = Readonly<Record<"now" | "monotonic" | "boottime", number>>;
 
 /** A sweep under way. */
 export interface UnderWay {

@@ -13,6 +13,7 @@ import { Scheduler } from "../schedule/scheduler.ts";
 import { lastSweepOf } from "../sweep/host-state.ts";
 import {
   assertApart,
+  type Instant,
   instantOf,
   type Lane,
   type LaneReport,
@@ -30,6 +31,11 @@ export interface LanesOptions {
   readonly clock: Clock;
   readonly hostId: string;
   readonly workingDirectory: string;
+  /**
+   * How long the agent that ran until just now had waited for a whole sweep: one that dies in each
+   * sweep is late however often it is started.
+   */
+  readonly waitedMs: number;
   /** The configuration in effect, as it was read last. */
   readonly effective: () => Config | undefined;
   /** Finish the files in flight and end. */
@@ -77,6 +83,13 @@ export class Lanes {
   /** How each route's sweeps are. */
   get reports(): readonly LaneReport[] {
     return this.#lanes.map((lane) => reportOf(lane, this.#fraction, this.#options.clock));
+  }
+
+  /** How long some route has waited for a whole sweep, while the host was awake. */
+  get waitedMs(): number | undefined {
+    const here = this.#options.clock.monotonic();
+    const waits = this.#lanes.map(({ lateSince }) => here - lateSince.monotonic);
+    return waits.length === 0 ? undefined : Math.max(...waits);
   }
 
   /** What became of sweeps since this was called last. */
@@ -171,7 +184,7 @@ export class Lanes {
 
   /** Opens what is not open yet. @throws AgentError; what was opened is closed again */
   async #open(config: Config, isKnownGood: boolean): Promise<readonly Lane[]> {
-    const { workplace, clock } = this.#options;
+    const { workplace } = this.#options;
     const state = await workplace.openState(false);
     const lanes: Lane[] = [];
     await using opened = new AsyncDisposableStack();
@@ -204,13 +217,25 @@ export class Lanes {
         underWay: undefined,
         lastSweep: isOfOther ? undefined : lastSweep,
         endedAt: same?.endedAt,
-        lateSince: (isAsBefore ? same?.lateSince : undefined) ?? instantOf(clock),
+        lateSince: (isAsBefore ? same?.lateSince : undefined) ?? this.#firstLateSince(),
         failure: same?.failure,
         isCut: same?.isCut ?? false,
       });
     }
     opened.move();
     return lanes;
+  }
+
+  /** Since when a route is waited for that was not here before. */
+  #firstLateSince(): Instant {
+    const { clock, waitedMs } = this.#options;
+    const here = instantOf(clock);
+    const agoMs = this.#config === undefined ? waitedMs : 0;
+    return {
+      now: here.now - agoMs,
+      monotonic: here.monotonic - agoMs,
+      boottime: here.boottime - agoMs,
+    };
   }
 
   /** The real path of a route's directory, in whatever spelling or through links; undefined: none. */

@@ -2,18 +2,19 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { LOSS_REASONS } from "./losses.ts";
 
 /** How far the records of a spool have been accepted. */
 export interface Cursor {
   /** The number of the first record that is not acknowledged. */
   readonly number: number;
+  /** The number behind the last record that there was: of what is gone without a trace. */
+  readonly next: number;
   /** Losses that nobody was told of yet, in the order of LOSS_REASONS. */
   readonly untold: readonly number[];
 }
 
 /** Two slots, written in turns. Each is well below a page, which the kernel writes as a whole. */
-const SLOT_BYTES = 128;
+const SLOT_BYTES = 256;
 const SLOTS = 2;
 
 /**
@@ -71,19 +72,17 @@ export class CursorFile {
   }
 }
 
-function slotText({ number, untold }: Cursor, turn: number): string {
-  const content = [turn, number, ...untold].join(" ");
+function slotText({ number, next, untold }: Cursor, turn: number): string {
+  const content = [turn, number, next, ...untold].join(" ");
   return `${checksumOf(content)} ${content}`.padEnd(SLOT_BYTES - 1).concat("\n");
 }
 
 function parseSlot(text: string) {
   const content = text.slice(9).trimEnd();
   if (text.slice(0, 9) !== `${checksumOf(content)} `) return undefined;
-  const [turn, number, ...untold] = content.split(" ").map(Number);
-  if (turn === undefined || number === undefined || untold.length < LOSS_REASONS.length) {
-    return undefined;
-  }
-  return { turn, cursor: { number, untold } };
+  const [turn, number, next, ...untold] = content.split(" ").map(Number);
+  if (turn === undefined || number === undefined || next === undefined) return undefined;
+  return { turn, cursor: { number, next, untold } };
 }
 
 function checksumOf(content: string): string {

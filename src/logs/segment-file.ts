@@ -6,6 +6,9 @@ import { segmentHeader, segmentLines } from "./segment.ts";
 /** A larger file is none of ours: segments have a mebibyte, and one more record. */
 export const SEGMENT_FILE_BYTES_MAX = 8 * 2 ** 20;
 
+/** What a disk that fails cannot give is lost in pieces of this. */
+const SECTOR_BYTES = 4_096;
+
 /** Without a descriptor or memory to spare nothing can be said of what is on the disk. */
 const NOT_NOW = ["EMFILE", "ENFILE", "ENOMEM"] as const;
 
@@ -82,10 +85,11 @@ export class SegmentFile {
 
   /**
    * Reads from an offset to the end. What cannot be read is left out: the numbers tell of it.
+   * @param bytesMax not more than this
    * @throws system errors that pass by themselves
    */
-  async read(offset: number): Promise<Buffer> {
-    const length = Math.max(0, this.bytes - offset);
+  async read(offset: number, bytesMax = Number.POSITIVE_INFINITY): Promise<Buffer> {
+    const length = Math.min(bytesMax, Math.max(0, this.bytes - offset));
     try {
       if (this.#file !== undefined) return await readFrom(this.#file, offset, length);
       await using file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -126,13 +130,23 @@ export class SegmentFile {
   }
 }
 
+/** What stands there, up to the end of the file. Of a bad sector only its own bytes are missing. */
 async function readFrom(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
+  let pieceBytes = length;
   let read = 0;
   while (read < length) {
-    const { bytesRead } = await file.read(buffer, read, length - read, offset + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
+    try {
+      const piece = Math.min(pieceBytes, length - read);
+      const { bytesRead } = await file.read(buffer, read, piece, offset + read);
+      if (bytesRead === 0) break;
+      read += bytesRead;
+    } catch (error) {
+      if (!isErrno(error, "EIO")) throw error;
+      // Once more, in pieces; one that fails again stays zero.
+      if (pieceBytes === SECTOR_BYTES) read = Math.min(length, read + SECTOR_BYTES);
+      pieceBytes = SECTOR_BYTES;
+    }
   }
   return buffer.subarray(0, read);
 }
@@ -147,7 +161,8 @@ export function endOf(content: Buffer, first: number): number {
   let isHeader = true;
   for (const { record } of segmentLines(content)) {
     if (isHeader) isHeader = false;
-    else if (record === undefined) damaged += 1;
+    // More records than bytes: a line of another file.
+    else if (record === undefined || record.number >= first + content.length) damaged += 1;
     else {
       end = Math.max(end, record.number + 1);
       damaged = 0;

@@ -14,12 +14,23 @@ export const SEGMENT_FORMAT = "s3-offload-agent spool";
 /** Raised only when an older agent could not read the file correctly. */
 export const SEGMENT_VERSION = 1;
 
+/** The first line is shorter. */
+export const HEADER_BYTES_MAX = 128;
+
 /** Digits of a number in a name, so that names sort as numbers do: 2^53 has no more. */
 const NUMBER_DIGITS = 16;
 const NAME = new RegExp(`^(\\d{${NUMBER_DIGITS}})\\.log$`);
 const LINE_END = 0x0a;
 /** A number and a time are never longer than this. */
 const PREFIX_BYTES_MAX = 64;
+
+/** What a line, and the first one of a segment, have more than a batch counts for a record, at most. */
+const LINE_BYTES_MORE = 64;
+
+/** What records take in a segment, at most. */
+export function bytesOnDisk(events: readonly LogEvent[]): number {
+  return events.reduce((sum, { bytes }) => sum + bytes + LINE_BYTES_MORE, 0);
+}
 
 /** The name of the segment that begins with this record. */
 export function segmentName(first: number): string {

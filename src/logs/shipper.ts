@@ -120,13 +120,16 @@ export class LogShipper implements RecordSink {
       // Without a descriptor to spare nothing can be read now.
       const batch = await spool.next(this.#eventsMax).catch(() => undefined);
       if (batch === undefined) return true;
+      const isBacklog = spool.waiting > batch.events.length;
       const shipped = await this.#ship(batch, signal);
       if (shipped === "stopped") return false;
       if (typeof shipped === "object") {
         this.#fail(shipped);
         return false;
       }
-      if (shipped === "accepted" && spool.waiting === 0) return true;
+      // What has come meanwhile may wait for company, unless this is the end.
+      const isRest = shipped === "accepted" && !isBacklog && pauseMs > 0;
+      if (isRest || spool.waiting === 0) return true;
       if (pauseMs > 0) await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }

@@ -1,12 +1,15 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "../lib/errors.ts";
 import { setAside } from "../lib/record-log.ts";
 import { makeDirectory } from "../lib/state-file.ts";
 import { BatchRoom, type LogEvent } from "./batch.ts";
 import { CursorFile } from "./cursor.ts";
 import { LOSS_REASONS, type Losses } from "./losses.ts";
 import {
+  bytesOnDisk,
   firstOf,
+  HEADER_BYTES_MAX,
   recordLine,
   SEGMENT_VERSION,
   segmentLines,
@@ -75,7 +78,7 @@ export class SpoolDisk {
    * | a segment without a record | deleted |
    * | a torn last line | counted as a damaged record when its turn comes |
    * | a segment of a newer version | set aside |
-   * | a segment that is missing between others | its records count as damaged |
+   * | a segment that is missing | its records count as damaged, those of the last one as far as the cursor knows of them |
    * | no cursor, or a damaged one | all that is there is sent again: at most what one segment has too much |
    * | a cursor behind all segments (a power cut took the last lines) | numbers go on from there |
    * | anything else | left alone |
@@ -94,11 +97,13 @@ export class SpoolDisk {
       setAside: aside,
       segments,
       cursor: cursor?.number ?? segments[0]?.first ?? 0,
-      next: Math.max(takenTo, cursor?.number ?? 0),
+      next: Math.max(takenTo, cursor?.number ?? 0, cursor?.next ?? 0),
     });
     for (const [nth, reason] of LOSS_REASONS.entries()) {
       losses.recall(reason, cursor?.untold[nth] ?? 0);
     }
+    // While there is room for it.
+    await spool.#saveCursor(false);
     await spool.#deleteAcknowledged();
     return spool;
   }
@@ -137,8 +142,8 @@ export class SpoolDisk {
    * @throws system errors; none of the records is then there
    */
   async write(events: readonly LogEvent[], segmentBytesMax: number): Promise<void> {
+    const current = await this.#writable(bytesOnDisk(events), segmentBytesMax);
     const lines = events.map((event, nth) => recordLine(this.#next + nth, event)).join("");
-    const current = await this.#writable(Buffer.byteLength(lines), segmentBytesMax);
     await current.write(lines, events.length);
     this.#next += events.length;
   }
@@ -152,10 +157,22 @@ export class SpoolDisk {
       await current.seal();
     }
     await makeDirectory(this.directory);
-    const made = await SegmentFile.make(join(this.directory, segmentName(this.#next)), this.#next);
+    const made = await this.#make();
     this.#segments.push(made);
     this.#current = made;
     return made;
+  }
+
+  async #make(): Promise<SegmentFile> {
+    for (;;) {
+      try {
+        return await SegmentFile.make(join(this.directory, segmentName(this.#next)), this.#next);
+      } catch (error) {
+        if (!isErrno(error, "EEXIST")) throw error;
+        // Somebody else's, and not to be touched: a number that nobody has counts as a damaged record.
+        this.#next += 1;
+      }
+    }
   }
 
   /**
@@ -229,7 +246,8 @@ export class SpoolDisk {
     this.#cursor = Math.max(this.#cursor, upTo.number);
     await this.#saveCursor(false);
     await this.#deleteAcknowledged();
-    this.#offset = this.#segments[0]?.first === upTo.first ? upTo.offset : 0;
+    const [head] = this.#segments;
+    this.#offset = head !== undefined && head.first === upTo.first ? upTo.offset : 0;
   }
 
   /** The records are to be read again. */
@@ -269,7 +287,7 @@ export class SpoolDisk {
 
   /** A disk that does not take it makes a crash repeat more; the next batch tries again. */
   async #saveCursor(isSynced: boolean): Promise<void> {
-    const cursor = { number: this.#cursor, untold: this.#losses.untold };
+    const cursor = { number: this.#cursor, next: this.#next, untold: this.#losses.untold };
     await this.#cursorFile.write(cursor, { isSynced }).catch(() => undefined);
   }
 
@@ -299,22 +317,17 @@ async function findSegments(directory: string) {
     if (first === undefined) continue;
     const path = join(directory, name);
     const stats = await lstat(path);
-    if (stats.isFile() && stats.size <= SEGMENT_FILE_BYTES_MAX) {
-      found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
-    } else {
-      // Not ours; but no segment of ours can have that name.
-      takenTo = Math.max(takenTo, first + 1);
-    }
+    if (!stats.isFile() || stats.size > SEGMENT_FILE_BYTES_MAX) continue;
+    found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
   }
   const segments: SegmentFile[] = [];
   for (const [nth, segment] of found.entries()) {
-    const content = await segment.read(0);
-    const version = versionOf(content);
+    const version = versionOf(await segment.read(0, HEADER_BYTES_MAX));
     if (version !== undefined && version > SEGMENT_VERSION) {
       aside.push(await setAside(segment.path));
       continue;
     }
-    segment.end = found[nth + 1]?.first ?? endOf(content, segment.first);
+    segment.end = found[nth + 1]?.first ?? endOf(await segment.read(0), segment.first);
     takenTo = Math.max(takenTo, segment.end);
     if (segment.end > segment.first) segments.push(segment);
     else await segment.remove().catch(() => undefined);

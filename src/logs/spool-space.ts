@@ -83,7 +83,7 @@ export class SpoolSpace {
     await makeDirectory(disk.directory);
     const { bavail, blocks, bsize } = await statfs(disk.directory);
     const keepFree = Math.min(blocks * bsize * KEEP_FREE_SHARE, KEEP_FREE_BYTES_MAX);
-    if (bavail * bsize - bytes < keepFree) return "scarce";
+    if ((bavail - Math.ceil(bytes / bsize)) * bsize < keepFree) return "scarce";
     await this.#dropTo(this.#limitBytes - bytes);
     return "free";
   }

@@ -2,6 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import { errnoOf, messageOf } from "../lib/errors.ts";
 import { batchLength, EVENT_AGE_MS_MAX, type LogEvent } from "./batch.ts";
 import { Losses } from "./losses.ts";
+import { bytesOnDisk } from "./segment.ts";
 import { type Reading, SpoolDisk } from "./spool-disk.ts";
 import type { SpoolSpace } from "./spool-space.ts";
 
@@ -12,8 +13,6 @@ import type { SpoolSpace } from "./spool-space.ts";
 const MEMORY_BYTES_MAX = 8 * 2 ** 20;
 /** So much is written at once, so that memory and time for it are bounded. */
 const WRITE_BYTES_MAX = 256 * 2 ** 10;
-/** What a line, and the first one of a segment, have more than a batch counts for a record, at most. */
-const LINE_BYTES_MORE = 64;
 /** A disk that did not take records is asked again after this. */
 const DISK_AGAIN_MS = 10_000;
 /** Records on their way must not become too old there, and the host's clock may be a little late. */
@@ -160,7 +159,7 @@ export class Spool {
     await this.#options.space.inTurn(() => this.#write());
   }
 
-  /** Leaves on disk what waits; what comes later stays in memory. */
+  /** Leaves on disk what waits; what it does not take, and what comes later, ends with the process. */
   async close(): Promise<void> {
     this.#diskAgainAt = Number.NEGATIVE_INFINITY;
     await this.#options.space.inTurn(async () => {
@@ -168,6 +167,8 @@ export class Spool {
       const disk = this.#disk;
       this.#directory = undefined;
       if (disk === undefined) return;
+      // The next start tells of them.
+      this.losses.add("memory", this.#memory.length);
       await disk.close();
       this.#options.space.remove(disk);
       if (disk.waiting === 0) this.#disk = undefined;
@@ -196,9 +197,8 @@ export class Spool {
       while (this.#memory.length > 0) {
         this.#held = this.#chunkLength();
         const chunk = this.#memory.slice(0, this.#held);
-        const bytes = chunk.reduce((sum, event) => sum + event.bytes + LINE_BYTES_MORE, 0);
         const { space } = this.#options;
-        const room = await space.makeRoom(disk, bytes);
+        const room = await space.makeRoom(disk, bytesOnDisk(chunk));
         if (room === "scarce") throw new Error("the filesystem is nearly full");
         if (room === "off") return;
         await disk.write(chunk, space.segmentBytesMax);
@@ -228,7 +228,7 @@ export class Spool {
   #chunkLength(): number {
     let bytes = 0;
     const length = this.#memory.findIndex((event) => {
-      bytes += event.bytes + LINE_BYTES_MORE;
+      bytes += bytesOnDisk([event]);
       return bytes > WRITE_BYTES_MAX;
     });
     return length === -1 ? this.#memory.length : Math.max(1, length);

@@ -256,6 +256,7 @@ describe("doctor", () => {
       "bucket",
       "unit",
       "daemon",
+      "log records",
       "heartbeat",
     ]);
     const asked = new Set(proxy.requests.map(({ operation }) => operation));

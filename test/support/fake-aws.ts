@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { messageOf } from "../../src/lib/errors.ts";
 import { SECRET_MARK } from "../../tools/marks.ts";
+import { takeBatch } from "./strict-stream.ts";
 
 /**
  * An SSM and a CloudWatch Logs that answer in well under a millisecond, for tests that start the
@@ -16,6 +18,8 @@ export interface FakeAws extends AsyncDisposable {
   readonly parameters: Map<string, string>;
   /** The messages that were put, by `group:stream`. */
   readonly logs: ReadonlyMap<string, readonly string[]>;
+  /** A test may make CloudWatch Logs fail, and work again, at any time. */
+  isLogsDown: boolean;
 }
 
 /** A refusal in the words of the services. */
@@ -33,11 +37,6 @@ const PAGE_PARAMETERS_MAX = 10;
 
 /** GetParameters: most names. Source: SSM API reference, Names. */
 const NAMES_MAX = 10;
-
-/** PutLogEvents: most events of a batch, and most bytes with 26 for each event. Source: its API reference. */
-const BATCH_EVENTS_MAX = 10_000;
-const BATCH_BYTES_MAX = 1_048_576;
-const EVENT_OVERHEAD_BYTES = 26;
 
 const REGION = "eu-central-1";
 
@@ -63,6 +62,8 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     "Logs_20140328.PutLogEvents": (input) => putEvents(logs, input),
   };
 
+  let isLogsDown = false;
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.headers["x-amz-target"]?.toString() ?? "";
     let status = 200;
@@ -70,6 +71,9 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     try {
       const input = (await json(request)) as Input;
       const operation = operations[target];
+      if (isLogsDown && target.startsWith("Logs_")) {
+        throw new Refusal("ServiceUnavailableException", "The service is down");
+      }
       if (operation === undefined) throw new Refusal("UnknownOperationException", target);
       answer = operation(input);
     } catch (error) {
@@ -96,6 +100,12 @@ export async function startFakeAws(parameters: Readonly<Record<string, string>>)
     endpoint,
     parameters: store,
     logs,
+    get isLogsDown() {
+      return isLogsDown;
+    },
+    set isLogsDown(isDown) {
+      isLogsDown = isDown;
+    },
     env: {
       AWS_ENDPOINT_URL_SSM: endpoint,
       AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: endpoint,
@@ -166,18 +176,23 @@ function putEvents(logs: ReadonlyMap<string, string[]>, input: Input): unknown {
   const stream = logs.get(`${input["logGroupName"]}:${input["logStreamName"]}`);
   if (stream === undefined) throw missing("stream");
   const events = input["logEvents"] as readonly { timestamp: number; message: string }[];
-  const bytes = events.reduce(
-    (sum, { message }) => sum + Buffer.byteLength(message) + EVENT_OVERHEAD_BYTES,
-    0,
-  );
-  const isOrdered = events.every(
-    ({ timestamp }, index) => timestamp >= (events[index - 1]?.timestamp ?? 0),
-  );
-  if (events.length > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX || !isOrdered) {
-    throw new Refusal("InvalidParameterException", "too many, too large, or not in order");
+  const { taken, tooOld, tooNew } = batchOf(events);
+  stream.push(...taken.map(({ message }) => message));
+  if (tooOld + tooNew === 0) return {};
+  return {
+    rejectedLogEventsInfo: {
+      ...(tooOld === 0 ? {} : { tooOldLogEventEndIndex: tooOld }),
+      ...(tooNew === 0 ? {} : { tooNewLogEventStartIndex: events.length - tooNew }),
+    },
+  };
+}
+
+function batchOf(events: readonly { readonly timestamp: number; readonly message: string }[]) {
+  try {
+    return takeBatch(events, Date.now());
+  } catch (error) {
+    throw new Refusal("InvalidParameterException", messageOf(error));
   }
-  stream.push(...events.map(({ message }) => message));
-  return {};
 }
 
 function missing(what: string): Refusal {

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { bundledAgent } from "./agent-bundle.ts";
-import { startFakeAws } from "./fake-aws.ts";
+import { type FakeAws, startFakeAws } from "./fake-aws.ts";
 import { type FaultPlan, HOOK_ARGUMENTS, planEnvironment, type TracedStep } from "./fault-plan.ts";
 import { type Ended, recordsOf } from "./host.ts";
 import "./recorded-output.ts";
@@ -43,6 +43,8 @@ export interface FaultHost extends AsyncDisposable {
   /** For what a striker takes out of the watched directory. The agent knows nothing of it. */
   readonly away: string;
   readonly oracle: Oracle;
+  /** Its SSM and CloudWatch Logs. */
+  readonly aws: FakeAws;
   /** A producer writes a file, which is settled at once. @param name may have folders in it */
   produce(name: string, content: string | Buffer): Promise<string>;
   /** A producer removes a file of its own. What was in it is `abandoned` by whoever asks for it. */
@@ -144,7 +146,9 @@ export async function makeFaultHost(options: {
   function start(plan?: HostPlan, through: readonly string[] = []): RunningSweep {
     const { powerLoss: names, ...others } = plan ?? {};
     const powerLoss = names === undefined ? {} : { powerLoss: { directory: state, names } };
-    const full: FaultPlan = { under: [watched, state], ...others, ...powerLoss };
+    // Log records are written beside the sweep: faults there have cases of their own.
+    const except = [join(state, "spool")];
+    const full: FaultPlan = { under: [watched, state], except, ...others, ...powerLoss };
     const hook = plan === undefined ? [] : HOOK_ARGUMENTS;
     const args = [...hook, program, "sweep", "--json", "--config", bootstrap];
     const [command, ...rest] = [...through, process.execPath, ...args] as [string, ...string[]];
@@ -171,6 +175,7 @@ export async function makeFaultHost(options: {
     state,
     away,
     oracle,
+    aws,
     sweep,
     start,
     async produce(name, content) {

@@ -22,6 +22,11 @@ export interface PlannedStrike {
 export interface FaultPlan {
   /** Real absolute paths: the watched directory, the state directory, or both. */
   readonly under: readonly string[];
+  /**
+   * Those of them, or below them, where calls are no steps: what is done there at its own pace would
+   * make the n-th step another one each time. A sync there is none the less one.
+   */
+  readonly except?: readonly string[];
   /** A file to which a line of JSON (`TracedStep`) is appended before and after each step. */
   readonly trace?: string;
   /** Regular expression: only steps with such a name are numbered. */

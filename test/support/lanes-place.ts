@@ -29,7 +29,8 @@ export class LanesPlace {
   readonly broken = new Set<string>();
   readonly lanes: Lanes;
 
-  constructor() {
+  /** @param waitedMs how long an agent before this one had waited for a sweep */
+  constructor({ waitedMs = 0 } = {}) {
     const openRoute = async (config: RouteConfig): Promise<Route> => {
       const path = config.settings.directory;
       if (this.broken.has(path)) throw configurationError(`${path} is broken`, "Mend it.");
@@ -90,6 +91,7 @@ export class LanesPlace {
       clock: this.clock,
       hostId: "h1",
       workingDirectory: "/",
+      waitedMs,
       effective: () => undefined,
       stop: this.stop.signal,
       cancel: new AbortController().signal,

@@ -60,6 +60,18 @@ export function heartbeatVerdict(
   return ok(told);
 }
 
+/** Whether records get to CloudWatch Logs, as the daemon tells it. Pure. */
+export function recordsVerdict({ view, liveness }: DaemonReport): Verdict {
+  if (view === undefined || liveness.kind !== "running") return ok("no daemon tells of them");
+  const { waiting = 0, dropped = 0 } = view.logs;
+  const told = `${waiting} wait, ${dropped} were dropped since the daemon's start`;
+  if (dropped === 0) return ok(told);
+  return warning(
+    `Log records were lost: ${told}.`,
+    "See why: journalctl -u s3-offload-agent | grep -e logs.unavailable -e logs.dropped -e logs.rejected; log-spool-limit gives them more room.",
+  );
+}
+
 /** What a damaged file may hold is no time. */
 function isoOf(ms: number): string {
   const time = new Date(ms);

@@ -18,7 +18,7 @@ import { readHost } from "../read-host.ts";
 import { bucketVerdict } from "./bucket-checks.ts";
 import { writeVerdict } from "./bucket-write.ts";
 import { type Check, type Checked, checked, checkedFor, ok } from "./check.ts";
-import { daemonVerdict, heartbeatVerdict } from "./daemon-checks.ts";
+import { daemonVerdict, heartbeatVerdict, recordsVerdict } from "./daemon-checks.ts";
 import { findingChecks, hostDetail, regionCheck, regionOrigin } from "./host-checks.ts";
 import { inEffectVerdict } from "./parameter-checks.ts";
 import { placeChecks } from "./place-checks.ts";
@@ -109,6 +109,7 @@ export async function* surveyHost(
   }
   yield await checked(unitCheck(stateDirectory, env));
   yield await checked({ name: "daemon", run: async () => daemonVerdict(daemon, now) });
+  yield await checked({ name: "log records", run: async () => recordsVerdict(daemon) });
   yield await checked({
     name: "heartbeat",
     async run() {
@@ -116,7 +117,7 @@ export async function* surveyHost(
       await stat(`${stateDirectory}/.`).catch((error: unknown) => {
         if (!isErrno(error, "ENOENT")) throw error;
       });
-      return heartbeatVerdict(daemon, await new BeatFile(stateDirectory).read(), now);
+      return heartbeatVerdict(daemon, (await new BeatFile(stateDirectory).read())?.slot, now);
     },
   });
 }

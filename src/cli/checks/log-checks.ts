@@ -52,7 +52,7 @@ export function logVerdict(
   if (created === undefined && put === undefined) return ok("records can be put into it");
   if (created?.kind === "missing") {
     return warning(
-      "There is no such log group: the agent makes it if its role allows logs:CreateLogGroup; else its records are lost.",
+      "There is no such log group: the agent makes it if its role allows logs:CreateLogGroup; else its records wait on disk, and are lost in the end.",
       `Make it, with a retention of your choice: aws logs create-log-group --log-group-name ${group}`,
     );
   }

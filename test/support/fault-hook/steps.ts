@@ -23,12 +23,14 @@ export class Steps {
   readonly power: PowerLoss | undefined;
   readonly #plan: FaultPlan;
   readonly #under: readonly Operand[];
+  readonly #except: readonly Operand[];
   readonly #op: RegExp | undefined;
   #count = 0;
 
   constructor(plan: FaultPlan) {
     this.#plan = plan;
     this.#under = plan.under.map(latin);
+    this.#except = (plan.except ?? []).map(latin);
     this.#op = plan.op === undefined ? undefined : new RegExp(plan.op);
     this.power = plan.powerLoss && new PowerLoss(plan.powerLoss);
   }
@@ -42,7 +44,8 @@ export class Steps {
     const operand = operands.find((one) => one !== undefined && isUnder(one, this.#under));
     if (operand === undefined) return undefined;
     // Not numbered, but a sync is none the less one.
-    if (this.#op?.test(op) === false) return { op, failsWith: undefined, done() {} };
+    if (this.#op?.test(op) === false || isUnder(operand, this.#except))
+      return { op, failsWith: undefined, done() {} };
     this.#count += 1;
     const n = this.#count;
     const path = textOf(operand);

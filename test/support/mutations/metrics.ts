@@ -29,6 +29,12 @@ export const METRICS_MUTATIONS: readonly Mutation[] = [
     foundBy: [LANES, "misses nothing and is not late"],
   },
   {
+    name: "each start of the agent is a new beginning",
+    file: "agent/lanes.ts",
+    edits: [["this.#config === undefined ? waitedMs : 0", "0 * waitedMs"]],
+    foundBy: [LANES, "however often it is started"],
+  },
+  {
     name: "due times in a suspend are missed",
     file: "agent/lanes.ts",
     edits: [

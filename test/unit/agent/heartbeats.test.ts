@@ -118,16 +118,21 @@ describe("heartbeats", () => {
 });
 
 describe("the file of the last heartbeat", () => {
-  it("keeps the slot, and knows none where there is none or garbage", async () => {
+  it("keeps the slot and how long a sweep was waited for, and knows none where there is none or garbage", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "beat-"));
     const file = new BeatFile(folder.path);
     expect(await file.read()).to.equal(undefined);
-    await file.keep(123_456);
-    expect(await new BeatFile(folder.path).read()).to.equal(123_456);
-    for (const garbage of ["", "12", "1e9\n", "\0\0\0\n", "-1\n"]) {
+    for (const beat of [
+      { slot: 123_456, waitedMs: 600_001 },
+      { slot: 123_457, waitedMs: undefined },
+    ]) {
+      await file.keep(beat);
+      expect(await new BeatFile(folder.path).read()).to.deep.equal(beat);
+    }
+    for (const garbage of ["", "12", "1e9\n", "\0\0\0\n", "-1\n", "12 x\n", "12 -1\n"]) {
       await writeFile(join(folder.path, "beat"), garbage);
       expect(await file.read(), JSON.stringify(garbage)).to.equal(undefined);
     }
-    await new BeatFile("/proc/nowhere").keep(1);
+    await new BeatFile("/proc/nowhere").keep({ slot: 1, waitedMs: 0 });
   });
 });

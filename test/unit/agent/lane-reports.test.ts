@@ -79,6 +79,21 @@ describe("what lanes tell of sweeps", () => {
     await place.close();
   });
 
+  it("an agent that dies in each of its sweeps is late, however often it is started", async () => {
+    let waitedMs: number | undefined = 0;
+    const seen: boolean[] = [];
+    for (let start = 0; start < 3; start += 1) {
+      const place = new LanesPlace({ waitedMs });
+      await place.lanes.apply(configOf(), { isKnownGood: true });
+      await place.clock.advance(7 * MINUTE);
+      seen.push(report(place).isLate);
+      waitedMs = place.lanes.waitedMs;
+      await place.close();
+    }
+    expect(seen).to.deep.equal([false, false, true]);
+    expect(waitedMs).to.equal(21 * MINUTE);
+  });
+
   it("a sweep that lasts is late, and the due times it takes are counted as they pass, each once", async () => {
     const place = await placeWith(configOf());
     await place.clock.advance(10 * MINUTE);

@@ -209,7 +209,7 @@ describe("LogShipper and a batch under way", () => {
     stream.held[0]?.();
     await settle();
     expect(stream.taken).to.deep.equal(["a"]);
-    await clock.advance(1_000);
+    await clock.advance(5_000);
     stream.held[0]?.();
     await clock.advance(30_000);
     expect(stream.taken).to.deep.equal(["a", "c", "b"]);

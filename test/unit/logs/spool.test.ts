@@ -1,5 +1,6 @@
 import {
   appendFile,
+  copyFile,
   mkdir,
   readdir,
   readFile,
@@ -277,11 +278,11 @@ describe("a spool that finds leftovers", () => {
       }
       const path = join(place.directory, "cursor");
       const text = await readFile(path, "latin1");
-      const broken = "0".repeat(127);
+      const broken = "0".repeat(255);
       if (damage === "gone") await rm(path);
       if (damage === "empty") await writeFile(path, "");
-      if (damage === "first slot") await writeFile(path, broken + text.slice(127));
-      if (damage === "second slot") await writeFile(path, `${text.slice(0, 128)}${broken}\n`);
+      if (damage === "first slot") await writeFile(path, broken + text.slice(255));
+      if (damage === "second slot") await writeFile(path, `${text.slice(0, 256)}${broken}\n`);
       if (damage === "both slots") await writeFile(path, `${broken}\n${broken}\n`);
       const { flush, spool } = await place.start();
       expect(await flush(), damage).to.equal(0);
@@ -314,15 +315,16 @@ describe("a spool that finds leftovers", () => {
     await writeFile(join(place.directory, "notes.txt"), "mine");
     await writeFile(join(place.folder, "secret"), "not to be read");
     await symlink(join(place.folder, "secret"), join(place.directory, "0000000000000005.log"));
-    const { write, flush } = await place.start();
+    const { write, flush, spool } = await place.start();
     await write(...records(3));
     expect(await flush()).to.equal(0);
     expect(numbersOf(place.stream.taken)).to.deep.equal([0, 1, 2]);
-    expect(await readdir(place.directory)).to.include.members([
-      "0000000000000000.log",
-      "0000000000000005.log",
-      "notes.txt",
-    ]);
+    expect(spool.losses.total).to.be.at.most(1);
+    const inside = await readdir(place.directory, { withFileTypes: true });
+    const kindOf = (name: string) => inside.find((one) => one.name === name);
+    expect(kindOf("0000000000000000.log")?.isDirectory()).to.equal(true);
+    expect(kindOf("0000000000000005.log")?.isSymbolicLink()).to.equal(true);
+    expect(kindOf("notes.txt")?.isFile()).to.equal(true);
   });
 
   it("sets aside a segment of a newer version, and deletes nothing of it", async () => {
@@ -356,14 +358,20 @@ describe("a spool that finds leftovers", () => {
     expect(await segmentsOf(place.directory)).to.deep.equal([]);
   });
 
-  it("takes no record from a segment whose name says that it is of others", async () => {
+  it("takes no record from a segment with the numbers of others, and goes on behind it", async () => {
+    await using other = await makeSpoolPlace();
+    await (await other.start()).write(...records(100));
+    await (await other.start()).write(...records(3, { from: 100 }));
     await using place = await makeSpoolPlace();
     await (await place.start()).write(...records(3));
-    const content = await readFile(join(place.directory, "0000000000000000.log"));
-    await writeFile(join(place.directory, "0000000000000003.log"), content);
-    const { flush } = await place.start();
-    await flush();
-    expect(numbersOf(place.stream.taken)).to.deep.equal([0, 1, 2]);
+    await (await place.start()).write(...records(3, { from: 3 }));
+    const foreign = join(other.directory, "0000000000000100.log");
+    await copyFile(foreign, join(place.directory, "0000000000000000.log"));
+    const { write, flush, spool } = await place.start();
+    await write(...records(2, { from: 6 }));
+    expect(await flush()).to.equal(0);
+    expect(numbersOf(place.stream.taken)).to.deep.equal([3, 4, 5, 6, 7]);
+    expect(spool.losses.total).to.equal(3);
   });
 });
 

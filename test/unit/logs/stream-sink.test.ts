@@ -46,6 +46,30 @@ describe("makeStreamSink and its reader", () => {
     expect([read.at(-1), sink.dropped]).to.deep.equal(["again\n".length, 1]);
   });
 
+  it("tells how many it dropped, once, when the reader reads again", async () => {
+    const waiting: (() => void)[] = [];
+    const stream = new Writable({ write: (_chunk, _encoding, done) => void waiting.push(done) });
+    const sink = makeStreamSink(stream);
+    const told: number[] = [];
+    sink.onFlowing = (dropped) => told.push(dropped);
+    const readAll = async () => {
+      while (waiting.length > 0) {
+        waiting.shift()?.();
+        await settle();
+      }
+      await new Promise(setImmediate);
+    };
+    const line = "x".repeat(MEBIBYTE);
+    for (let nth = 0; nth < 20; nth += 1) sink.write(line, 0);
+    expect(told).to.deep.equal([]);
+    await readAll();
+    expect(told).to.deep.equal([sink.dropped]);
+    expect(sink.dropped).to.be.above(9);
+    for (let nth = 0; nth < 3; nth += 1) sink.write(line, 0);
+    await readAll();
+    expect(told).to.have.length(1);
+  });
+
   it("neither throws nor ends the process when the reader goes away (EPIPE)", async () => {
     const gone = Object.assign(new Error("write EPIPE"), { code: "EPIPE" });
     const stream = new Writable({ write: (_chunk, _encoding, done) => done(gone) });

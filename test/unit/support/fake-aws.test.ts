@@ -72,8 +72,14 @@ describe("the fake SSM and CloudWatch Logs", () => {
     await logs.send(new CreateLogGroupCommand({ logGroupName: "g" }));
     await makeStream();
     expect(await makeStream().catch(codeOf)).to.equal("ResourceAlreadyExistsException");
-    await put(1, 2);
-    expect(await put(2, 1).catch(codeOf)).to.equal("InvalidParameterException");
-    expect(aws.logs.get("g:s")).to.eql(["at 1", "at 2"]);
+    const now = Date.now();
+    await put(now, now + 1);
+    expect(await put(now + 1, now).catch(codeOf)).to.equal("InvalidParameterException");
+    const { rejectedLogEventsInfo } = await put(1, 2, now + 2, now + 3 * 3_600_000);
+    expect(rejectedLogEventsInfo).to.eql({
+      tooOldLogEventEndIndex: 2,
+      tooNewLogEventStartIndex: 3,
+    });
+    expect(aws.logs.get("g:s")).to.eql([now, now + 1, now + 2].map((time) => `at ${time}`));
   });
 });

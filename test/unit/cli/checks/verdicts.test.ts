@@ -4,7 +4,11 @@ import { SLOT_MS } from "../../../../src/agent/heartbeats.ts";
 import { reachVerdict } from "../../../../src/cli/checks/bucket-checks.ts";
 import type { Verdict } from "../../../../src/cli/checks/check.ts";
 import { callerVerdict, credentialsVerdict } from "../../../../src/cli/checks/credential-checks.ts";
-import { daemonVerdict, heartbeatVerdict } from "../../../../src/cli/checks/daemon-checks.ts";
+import {
+  daemonVerdict,
+  heartbeatVerdict,
+  recordsVerdict,
+} from "../../../../src/cli/checks/daemon-checks.ts";
 import { regionOrigin } from "../../../../src/cli/checks/host-checks.ts";
 import { logVerdict } from "../../../../src/cli/checks/log-checks.ts";
 import { inEffectVerdict } from "../../../../src/cli/checks/parameter-checks.ts";
@@ -225,6 +229,15 @@ table("the heartbeat", [
   ["old, and no daemon", heartbeatVerdict(gone(), 1, NOW), "ok", /no daemon is at work/],
   ["of another process", heartbeatVerdict(HELD, undefined, NOW), "ok", /process 7 is at work/],
   ["no time at all", heartbeatVerdict(gone(), 999_999_999_999, NOW), "ok", /unknown time/],
+]);
+
+const withLogs = (waiting: number, dropped: number) =>
+  recordsVerdict(running({ logs: { waiting, dropped } }));
+
+table("the log records", [
+  ["of no daemon", recordsVerdict(gone()), "ok", /no daemon/],
+  ["that wait", withLogs(70_000, 0), "ok", /70000 wait, 0 were dropped/],
+  ["that were dropped", withLogs(3, 4), "warning", /3 wait, 4 were dropped.*log-spool-limit/],
 ]);
 
 const desired = (hash: string) => ({ hash, cohort: "stable" as const, problems: [], unknown: [] });
