@@ -261,8 +261,8 @@ describe("the saved queries", function () {
     expect(first?.["says"]).to.be.a("string");
     for (const row of others) {
       expect(Number(row["minutesLeft"])).to.be.within(50, 60);
-      expect(row).to.include({ source: "process cat", isFailing: "0" });
-      expect(row["end"]).to.match(/^\d{4}-/);
+      expect(row).to.include({ origin: "process cat", isFailing: "0" });
+      expect(row["endsAt"]).to.match(/^\d{4}-/);
     }
   });
 
@@ -271,9 +271,9 @@ describe("the saved queries", function () {
     const places = rows.map(({ host, route = "" }) => `${host} ${route}`);
     const hosts = Object.values(told.ids);
     expect(places).to.have.members(hosts.flatMap((host) => [`${host} `, `${host} default`]));
-    for (const { free, least, bytesFree, route } of rows) {
+    for (const { free, lowest, bytesFree, route } of rows) {
       expect(Number(free)).to.be.within(0, 100);
-      expect(Number(least)).to.be.at.most(Number(free));
+      expect(Number(lowest)).to.be.at.most(Number(free));
       if (route !== undefined) expect(Number(bytesFree)).to.be.above(0);
     }
   });

@@ -114,7 +114,7 @@ function tablesOf(resources: readonly Resource[]): readonly Query[] {
 
 /** The events that a query names, with `=`, `!=` or `in`. */
 function eventsIn(text: string): readonly string[] {
-  const parts = [...text.matchAll(/\b(?:event|now)\s*(?:!?=\s*|in\s*)("[^"]*"|\[[^\]]*\])/g)];
+  const parts = [...text.matchAll(/\b(?:event|state)\s*(?:!?=\s*|in\s*)("[^"]*"|\[[^\]]*\])/g)];
   return parts.flatMap(([, part = ""]) =>
     [...part.matchAll(/"([^"]*)"/g)].map(([, name = ""]) => name),
   );

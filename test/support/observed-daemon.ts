@@ -13,6 +13,7 @@ import { VERSION } from "../../src/lib/version.ts";
 import { type Logger, makeLogger } from "../../src/logs/logger.ts";
 import { LastKnownGoodFile } from "../../src/refresh/last-known-good.ts";
 import type { Failed, ObjectStore, StoreFailure } from "../../src/sweep/object-store.ts";
+import { CONTENT_MARK, SECRET_MARK } from "../../tools/marks.ts";
 import { MemorySsm } from "./memory-ssm.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { makeShortWay, type ObservedLogs, openLongWay } from "./observed-logs.ts";
@@ -130,7 +131,7 @@ export class ObservedHost {
   giveCredentials(): void {
     const { time } = this.#fleet;
     this.env["AWS_ACCESS_KEY_ID"] = "AKIAEXAMPLE";
-    this.env["AWS_SECRET_ACCESS_KEY"] = "an example";
+    this.env["AWS_SECRET_ACCESS_KEY"] = SECRET_MARK;
     Object.defineProperty(this.env, "AWS_CREDENTIAL_EXPIRATION", {
       get: () => new Date(time.now() + CREDENTIALS_MS).toISOString(),
       configurable: true,
@@ -143,8 +144,8 @@ export class ObservedHost {
   }
 
   /** A producer finishes a file. */
-  async write(name: string, text = name): Promise<void> {
-    await writeFile(join(this.directory, name), text);
+  async write(name: string): Promise<void> {
+    await writeFile(join(this.directory, name), `${CONTENT_MARK} ${name}`);
   }
 
   /** Starts the daemon. */

@@ -7,6 +7,7 @@ import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cl
 import { beatAt, SLOT_MS } from "../../src/agent/heartbeats.ts";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK, SECRET_MARK } from "../../tools/marks.ts";
 import { type FrontOperation, Refusal, startFrontServer } from "./front-server.ts";
 import { type RunningAgent, watchAgent } from "./host.ts";
 import { hostIdsByBeat } from "./host-ids.ts";
@@ -120,12 +121,12 @@ interface Life {
 async function liveWell(place: Place, id: string): Promise<Life> {
   const s3 = place.resources.use(await startProxy(place.aws.endpoint));
   const host = await makeHome(place, id);
-  await writeFile(join(host.watched, "a.csv"), "a".repeat(1_000));
-  await writeFile(join(host.watched, "b.csv"), "b".repeat(500));
+  await writeFile(join(host.watched, "a.csv"), CONTENT_MARK.padEnd(1_000, "a"));
+  await writeFile(join(host.watched, "b.csv"), CONTENT_MARK.padEnd(500, "b"));
   const agent = await start(place, host, { AWS_ENDPOINT_URL_S3: s3.endpoint });
   await agent.first(isEvent("sweep.completed", { filesRemoved: 2 }));
   s3.hold();
-  await writeFile(join(host.watched, "held-up.csv"), "c".repeat(100));
+  await writeFile(join(host.watched, "held-up.csv"), CONTENT_MARK.padEnd(100, "c"));
   await s3.arrived(3);
   // The next sweeps become due while this one waits.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
@@ -265,7 +266,8 @@ function keyFileOf({ folder }: Home): string {
 }
 
 async function writeKey(home: Home, lifeMs: number): Promise<void> {
-  const key = { Version: 1, AccessKeyId: "test", SecretAccessKey: "test", SessionToken: "test" };
+  const [SecretAccessKey, SessionToken] = [`${SECRET_MARK}-key`, `${SECRET_MARK}-token`];
+  const key = { Version: 1, AccessKeyId: "test", SecretAccessKey, SessionToken };
   const Expiration = new Date(Date.now() + lifeMs).toISOString();
   await writeFile(keyFileOf(home), JSON.stringify({ ...key, Expiration }));
 }

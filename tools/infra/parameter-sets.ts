@@ -4,6 +4,7 @@ export type ParameterSets = Readonly<Record<string, Readonly<Record<string, stri
 const KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const ANCHOR =
   "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/1234abcd-12ab-34cd-56ef-1234567890ab";
+const TOPIC = "arn:aws:sns:eu-central-1:123456789012:on-call";
 
 /**
  * For each template as few parameters as it takes (`default`), and what makes every condition true
@@ -45,6 +46,12 @@ export const PARAMETER_SETS: Readonly<Record<string, ParameterSets>> = {
       FilesLogClass: "INFREQUENT_ACCESS",
       LogKeyArn: KEY,
       CohortMetrics: "no",
+      AlarmTopicArn: TOPIC,
+      OldestFileSecondsMax: "7200",
+      FilesFailedMax: "10",
+      HostsMissingMax: "2",
+      HostsBehindMax: "3",
+      FreePercentMin: "5",
     },
     certificates: {
       Fleet: "certificates",
@@ -53,6 +60,9 @@ export const PARAMETER_SETS: Readonly<Record<string, ParameterSets>> = {
       CertificateNames: "*.web.example.com",
       Bucket: "a-bucket",
       KeyPrefix: "on-premises/",
+      AlarmTopicArn: TOPIC,
+      AlarmMessages: "health",
+      LogAlarms: "no",
     },
     "fleet-wide": {
       Fleet: "fleet-wide",

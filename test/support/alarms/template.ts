@@ -47,7 +47,8 @@ export function resolveTemplate(
   text: string,
   parameters: Readonly<Record<string, string>>,
 ): readonly Resource[] {
-  const document = parseDocument(text, { logLevel: "silent" });
+  // CloudFormation reads YAML 1.1, where `n` and `no` are false.
+  const document = parseDocument(text, { version: "1.1", logLevel: "silent" });
   const template = asMap(toRaw(document.contents as Node));
   return new Stack(template, parameters).resources();
 }

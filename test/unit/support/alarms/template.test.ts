@@ -63,6 +63,6 @@ describe("a template as a stack of it would be", () => {
       resolveTemplate(`Resources: {A: {Properties: {P: ${text}}}}`, {});
     expect(wrong("!Ref Nothing")).to.throw("reference to nothing");
     expect(wrong("!Cidr [a, b]")).to.throw("unknown function Cidr");
-    expect(wrong("!If [No, a, b]")).to.throw("no condition No");
+    expect(wrong("!If [Neither, a, b]")).to.throw("no condition Neither");
   });
 });
