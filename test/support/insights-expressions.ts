@@ -45,6 +45,18 @@ const NUMBER = /\d+(?:\.\d+)?/y;
 const REGEXP = /\/((?:[^/\\]|\\.)+)\//y;
 const WORDS: ReadonlySet<string> = new Set(["and", "or", "not", "in", "like", "as", "by"]);
 
+/** The words of commands (page CWL_QuerySyntax and those below it). */
+const COMMANDS: ReadonlySet<string> = new Set(
+  "display fields filter filterIndex stats sort limit parse dedup pattern diff anomaly unmask unnest lookup join source left inner on asc desc type".split(
+    " ",
+  ),
+);
+
+/** No page says whether such a name would be understood: a query had better not depend on it. */
+function isTaken(name: string): boolean {
+  return COMMANDS.has(name) || Object.hasOwn(FUNCTIONS, name) || Object.hasOwn(AGGREGATES, name);
+}
+
 /** Reads one command's text from left to right. */
 export class ExpressionParser {
   readonly #text: string;
@@ -107,6 +119,7 @@ export class ExpressionParser {
     const { text, evaluate } = this.#expression();
     const isPlain = /^(?:`[^`]+`|@?[\w.]+)$/.test(text);
     const own = this.word("as") ? this.name() : undefined;
+    if (own !== undefined && isTaken(own)) throw new MalformedQuery(`${own} has a meaning`);
     return { text, evaluate, isPlain, name: own ?? text.replaceAll("`", "") };
   }
 

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { beatAt, SLOT_MS } from "../../src/agent/heartbeats.ts";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { CONTENT_MARK, SECRET_MARK } from "../../tools/marks.ts";
 import { type FrontOperation, Refusal, startFrontServer } from "./front-server.ts";
 import { type RunningAgent, watchAgent } from "./host.ts";
 import { hostIdsByBeat } from "./host-ids.ts";
@@ -19,7 +21,11 @@ const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const NOBODY = 65_534;
 
 /** By then all that happens before the heartbeats has happened, where the machine is not too busy. */
-const BEATS_IN_MS = 25_000;
+const BEATS_IN_MS = 30_000;
+
+const KEY_LIFE_MS = 3_600_000;
+/** Halfway through a short life credentials are renewed: shortly before the heartbeat it is due. */
+const LIFE_PER_BEAT = 1.6;
 
 /** The hosts of the fleet, by what they are for. */
 export type Role = "well" | "ill" | "uprooted" | "talker";
@@ -43,7 +49,7 @@ let told: Promise<ToldFleet> | undefined;
  * - `well` moves two files, and a third one that S3 holds up until due times have passed;
  * - `ill` has a file that it may not read (set aside), one that it may not remove, and a
  *   configuration that it refuses;
- * - `uprooted` loses its directory, after it has moved a file;
+ * - `uprooted` loses its directory, after it has moved a file, and cannot renew its credentials;
  * - `talker` loses records: CloudWatch Logs rejects one, and is away while more come than are kept.
  *
  * All have sent a heartbeat after that. It is done once for all tests of a process.
@@ -79,15 +85,20 @@ async function tell(): Promise<ToldFleet> {
     await operator.setParameter(leaf, value);
   }
   const place = { aws, fleet, folder, operatorOf, resources };
-  const agents = await Promise.all([
+  const lives = await Promise.all([
     liveWell(place, well),
     liveIll(place, ill),
     liveUprooted(place, uprooted),
     liveTalkative(place, talker),
   ]);
-  for (const agent of agents) await agent.first(isEvent("agent.heartbeat"));
-  for (const agent of agents) agent.kill("SIGTERM");
-  await Promise.all(agents.map((agent) => agent.ended()));
+  // On a machine that is busy the first heartbeat may come too early to tell of everything.
+  const happenedAt = Date.now();
+  const isLater = ({ event, time }: Record<string, unknown>) =>
+    event === "agent.heartbeat" && Date.parse(`${time}`) > happenedAt;
+  for (const { agent } of lives) await agent.first(isLater);
+  for (const { mend } of lives) await mend?.();
+  for (const { agent } of lives) agent.kill("SIGTERM");
+  await Promise.all(lives.map(({ agent }) => agent.ended()));
   const group = `/s3-offload-agent/${fleet}`;
   const [state, files] = [await readGroup(aws, group), await readGroup(aws, `${group}/files`)];
   return { fleet, ids, state, files, endedAt: Date.now() };
@@ -101,24 +112,30 @@ interface Place {
   readonly resources: AsyncDisposableStack;
 }
 
-async function liveWell(place: Place, id: string): Promise<RunningAgent> {
+interface Life {
+  readonly agent: RunningAgent;
+  /** Takes a fault away, before the end. */
+  readonly mend?: () => Promise<void>;
+}
+
+async function liveWell(place: Place, id: string): Promise<Life> {
   const s3 = place.resources.use(await startProxy(place.aws.endpoint));
   const host = await makeHome(place, id);
-  await writeFile(join(host.watched, "a.csv"), "a".repeat(1_000));
-  await writeFile(join(host.watched, "b.csv"), "b".repeat(500));
+  await writeFile(join(host.watched, "a.csv"), CONTENT_MARK.padEnd(1_000, "a"));
+  await writeFile(join(host.watched, "b.csv"), CONTENT_MARK.padEnd(500, "b"));
   const agent = await start(place, host, { AWS_ENDPOINT_URL_S3: s3.endpoint });
   await agent.first(isEvent("sweep.completed", { filesRemoved: 2 }));
   s3.hold();
-  await writeFile(join(host.watched, "held-up.csv"), "c".repeat(100));
+  await writeFile(join(host.watched, "held-up.csv"), CONTENT_MARK.padEnd(100, "c"));
   await s3.arrived(3);
   // The next sweeps become due while this one waits.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   s3.release();
   await agent.first(isEvent("sweep.overran"));
-  return agent;
+  return { agent };
 }
 
-async function liveIll(place: Place, id: string): Promise<RunningAgent> {
+async function liveIll(place: Place, id: string): Promise<Life> {
   const host = await makeHome(place, id);
   await writeFile(join(host.watched, "good.csv"), "good");
   await writeFile(join(host.watched, "bad.csv"), "bad");
@@ -136,20 +153,37 @@ async function liveIll(place: Place, id: string): Promise<RunningAgent> {
   await place.operatorOf(id).setHostParameter("concurrency", "very much");
   agent.kill("SIGHUP");
   await agent.first(isEvent("config.refused"));
-  return agent;
+  return { agent };
 }
 
-async function liveUprooted(place: Place, id: string): Promise<RunningAgent> {
+async function liveUprooted(place: Place, id: string): Promise<Life> {
   const host = await makeHome(place, id);
   await writeFile(join(host.watched, "last.csv"), "the last one");
+  const lifeMs = LIFE_PER_BEAT * (nextBeatAt(id) - Date.now());
+  const endsAt = Date.now() + lifeMs;
+  await writeKey(host, lifeMs);
   const agent = await start(place, host);
   await agent.first(isEvent("sweep.completed", { filesRemoved: 1 }));
+  await rm(keyFileOf(host));
   await rename(host.watched, `${host.watched}-gone`);
   await agent.first(isEvent("sweep.failed"));
-  return agent;
+  return {
+    agent,
+    async mend() {
+      await writeKey(host, KEY_LIFE_MS);
+      // Its heartbeat came so late that it could not send it.
+      if (Date.now() >= endsAt) await agent.first(isEvent("logs.recovered"));
+    },
+  };
 }
 
-async function liveTalkative(place: Place, id: string): Promise<RunningAgent> {
+function nextBeatAt(id: string): number {
+  const slot = Math.floor(Date.now() / SLOT_MS);
+  const beat = beatAt(id, slot);
+  return beat > Date.now() ? beat : beatAt(id, slot + 1);
+}
+
+async function liveTalkative(place: Place, id: string): Promise<Life> {
   const host = await makeHome(place, id);
   for (const [leaf, value] of [
     ["log-spool-limit", "1MiB"],
@@ -173,7 +207,7 @@ async function liveTalkative(place: Place, id: string): Promise<RunningAgent> {
   await rm(many, { recursive: true });
   logs.setBroken(false);
   await agent.first(isEvent("logs.dropped"));
-  return agent;
+  return { agent };
 }
 
 /** Records of these take more than the least that a spool may have, which is 1 MiB. */
@@ -217,19 +251,31 @@ async function makeHome({ fleet, folder: all }: Place, id: string): Promise<Home
   for (const path of [folder, watched, state]) await mkdir(path);
   await chmod(folder, 0o755);
   const bootstrap = join(folder, "agent.yaml");
+  const home = { id, folder, watched, state, bootstrap };
+  await writeKey(home, KEY_LIFE_MS);
   await writeFile(
     bootstrap,
     `fleet: ${fleet}\nhostId: ${id}\nallowedRoots: [${watched}]\nstateDirectory: ${state}\nminAgeFloor: 0s\n`,
   );
-  return { id, folder, watched, state, bootstrap };
+  return home;
 }
 
-/** Its credentials end in an hour, so that there is something to tell of them. */
-async function giveCredentials(folder: string): Promise<Record<string, string | undefined>> {
-  const path = join(folder, "aws-config");
-  const key = { Version: 1, AccessKeyId: "test", SecretAccessKey: "test", SessionToken: "test" };
-  const output = JSON.stringify({ ...key, Expiration: new Date(Date.now() + 3_600_000) });
-  await writeFile(path, `[default]\ncredential_process = echo '${output}'\n`);
+/** What a host's `credential_process` reads. */
+function keyFileOf({ folder }: Home): string {
+  return join(folder, "key.json");
+}
+
+async function writeKey(home: Home, lifeMs: number): Promise<void> {
+  const [SecretAccessKey, SessionToken] = [`${SECRET_MARK}-key`, `${SECRET_MARK}-token`];
+  const key = { Version: 1, AccessKeyId: "test", SecretAccessKey, SessionToken };
+  const Expiration = new Date(Date.now() + lifeMs).toISOString();
+  await writeFile(keyFileOf(home), JSON.stringify({ ...key, Expiration }));
+}
+
+/** Credentials that end, so that there is something to tell of them. */
+async function useKeyFile(home: Home): Promise<Readonly<Record<string, string | undefined>>> {
+  const path = join(home.folder, "aws-config");
+  await writeFile(path, `[default]\ncredential_process = cat ${keyFileOf(home)}\n`);
   return {
     AWS_CONFIG_FILE: path,
     AWS_ACCESS_KEY_ID: undefined,
@@ -240,11 +286,12 @@ async function giveCredentials(folder: string): Promise<Record<string, string | 
 
 async function start(
   { aws, resources }: Place,
-  { folder, bootstrap }: Home,
+  home: Home,
   more: Readonly<Record<string, string>> = {},
   uid?: number,
 ): Promise<RunningAgent> {
-  const env = { ...aws.environment(), HOME: folder, ...(await giveCredentials(folder)), ...more };
+  const { folder, bootstrap } = home;
+  const env = { ...aws.environment(), HOME: folder, ...(await useKeyFile(home)), ...more };
   const user = uid === undefined ? {} : { uid, gid: uid };
   const child = spawn(process.execPath, [MAIN, "run", "--config", bootstrap], {
     env,

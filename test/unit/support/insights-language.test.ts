@@ -120,6 +120,8 @@ describe("the Logs Insights double's language", () => {
     "fields @timestamp + 1 as at",
     "fields toupper(n, n) as x",
     "filter host like h",
+    "stats max(n) as least",
+    "fields n as source",
     "pattern @message",
     "diff",
     "filter host = {{host}}",
