@@ -32,12 +32,12 @@ export class SegmentFile {
     return new SegmentFile(path, facts, undefined);
   }
 
-  /** Makes a segment. @throws system errors; it is then not there */
-  static async make(path: string, first: number): Promise<SegmentFile> {
+  /** Makes a segment. @param owner see segmentHeader @throws system errors; it is then not there */
+  static async make(path: string, first: number, owner: string): Promise<SegmentFile> {
     const file = await open(path, "wx+", 0o600);
     const segment = new SegmentFile(path, { first, end: first, bytes: 0 }, file);
     try {
-      await segment.#writeText(segmentHeader());
+      await segment.#writeText(segmentHeader(owner));
     } catch (error) {
       await segment.remove().catch(() => undefined);
       throw error;

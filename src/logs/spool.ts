@@ -21,6 +21,8 @@ const AGE_MARGIN_MS = 10 * 60_000;
 export interface SpoolOptions {
   readonly clock: Clock;
   readonly space: SpoolSpace;
+  /** The log group that the records are for. What an earlier process left for another one is dropped. */
+  readonly owner: string;
   /** Default: MEMORY_BYTES_MAX. */
   readonly memoryBytesMax?: number;
   /** Hears once of each time in which the disk does not take records. */
@@ -218,7 +220,8 @@ export class Spool {
 
   async #openDisk(directory: string): Promise<SpoolDisk> {
     if (this.#disk !== undefined) return this.#disk;
-    const disk = await SpoolDisk.open(directory, this.losses);
+    const { owner } = this.#options;
+    const disk = await SpoolDisk.open(directory, { owner, losses: this.losses });
     this.#disk = disk;
     this.#options.space.add(disk);
     for (const path of disk.setAside) this.#options.onSetAside?.(path);

@@ -80,3 +80,28 @@ describe("a spool that somebody disturbs while it is in use", () => {
     expect(first.spool.losses.total).to.equal(0);
   });
 });
+
+describe("a spool that another owner has left", () => {
+  it("is dropped and counted, so that no log group gets the records of another one", async () => {
+    await using place = await makeSpoolPlace();
+    const first = await place.start({ owner: "/agent/old" });
+    for (let nth = 0; nth < 30; nth += 1) {
+      await first.write(...records(100, { from: nth * 100, bytes: 1_000 }));
+    }
+    const batch = await first.spool.next(7);
+    if (batch !== undefined) await first.spool.acknowledge(batch);
+    const second = await place.start();
+    expect([second.spool.waiting, second.spool.losses.total]).to.deep.equal([0, 2_993]);
+    await second.write("r3000");
+    expect(await second.flush()).to.equal(0);
+    expect(numbersOf(place.stream.taken)).to.deep.equal([3_000]);
+    expect(second.told).to.have.length(1);
+    expect(second.told[0]).to.include({ event: "logs.dropped", reason: "foreign", records: 2_993 });
+    // What is told is not told again, and what is its own is kept.
+    await second.write("r3001");
+    const third = await place.start();
+    await third.flush();
+    expect(numbersOf(place.stream.taken)).to.deep.equal([3_000, 3_001]);
+    expect(third.spool.losses.total).to.equal(0);
+  });
+});
