@@ -1,23 +1,12 @@
-import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrno } from "../lib/errors.ts";
-import { setAside } from "../lib/record-log.ts";
 import { makeDirectory } from "../lib/state-file.ts";
 import { BatchRoom, type LogEvent } from "./batch.ts";
 import { CursorFile } from "./cursor.ts";
+import { findSegments } from "./found-segments.ts";
 import { LOSS_REASONS, type Losses, type LossReason } from "./losses.ts";
-import {
-  bytesOnDisk,
-  firstOf,
-  HEADER_BYTES_MAX,
-  headerOf,
-  ownerMark,
-  recordLine,
-  SEGMENT_VERSION,
-  segmentLines,
-  segmentName,
-} from "./segment.ts";
-import { endOf, SEGMENT_FILE_BYTES_MAX, SegmentFile } from "./segment-file.ts";
+import { bytesOnDisk, recordLine, segmentLines, segmentName } from "./segment.ts";
+import { SegmentFile } from "./segment-file.ts";
 
 /** A place in the spool, and what was passed over on the way to it. */
 interface Position {
@@ -80,7 +69,7 @@ export class SpoolDisk {
    * | a segment without a record | deleted |
    * | a torn last line | counted as a damaged record when its turn comes |
    * | a segment of a newer version | set aside |
-   * | segments of another owner | dropped, and counted: they are not for this one's log group |
+   * | segments of another owner | dropped and counted: not for this log group |
    * | a segment that is missing | its records count as damaged, those of the last one as far as the cursor knows of them |
    * | no cursor, or a damaged one | all that is there is sent again: at most what one segment has too much |
    * | a cursor behind all segments (a power cut took the last lines) | numbers go on from there |
@@ -316,34 +305,4 @@ export class SpoolDisk {
     await this.#saveCursor(true);
     for (const segment of this.#segments) await segment.close();
   }
-}
-
-/** What an earlier process left, oldest first. */
-async function findSegments(directory: string, owner: string) {
-  const found: SegmentFile[] = [];
-  const aside: string[] = [];
-  let takenTo = 0;
-  let foreignTo = 0;
-  for (const name of (await readdir(directory)).toSorted()) {
-    const first = firstOf(name);
-    if (first === undefined) continue;
-    const path = join(directory, name);
-    const stats = await lstat(path);
-    if (!stats.isFile() || stats.size > SEGMENT_FILE_BYTES_MAX) continue;
-    found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
-  }
-  const segments: SegmentFile[] = [];
-  for (const [nth, segment] of found.entries()) {
-    const header = headerOf(await segment.read(0, HEADER_BYTES_MAX));
-    if (header !== undefined && header.version > SEGMENT_VERSION) {
-      aside.push(await setAside(segment.path));
-      continue;
-    }
-    segment.end = found[nth + 1]?.first ?? endOf(await segment.read(0), segment.first);
-    takenTo = Math.max(takenTo, segment.end);
-    if (header?.owner !== undefined && header.owner !== ownerMark(owner)) foreignTo = segment.end;
-    if (segment.end > segment.first) segments.push(segment);
-    else await segment.remove().catch(() => undefined);
-  }
-  return { segments, aside, takenTo, foreignTo };
 }

@@ -58,6 +58,8 @@ export class Spool {
   readonly losses = new Losses();
   readonly #options: SpoolOptions;
   readonly #memoryBytesMax: number;
+  /** When the machine was started, by the wall clock as it was when this was made. */
+  readonly #startedAt: number;
   #memory: LogEvent[] = [];
   #memoryBytes = 0;
   /** So many of them, from the front, are in somebody's hands. */
@@ -72,6 +74,7 @@ export class Spool {
 
   constructor(options: SpoolOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.now() - options.clock.boottime();
     this.#memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_MAX;
   }
 
@@ -114,12 +117,21 @@ export class Spool {
   async next(eventsMax?: number): Promise<Batch | undefined> {
     return await this.#options.space.inTurn(async () => {
       await this.#write();
-      const oldBefore = this.#options.clock.now() - EVENT_AGE_MS_MAX + AGE_MARGIN_MS;
+      const oldBefore = this.#now() - EVENT_AGE_MS_MAX + AGE_MARGIN_MS;
       const limits = { eventsMax: eventsMax ?? Number.POSITIVE_INFINITY, oldBefore };
       const reading = await this.#disk?.read(limits);
       if (reading !== undefined) return { events: reading.events, reading };
       return this.#nextOfMemory(limits);
     });
+  }
+
+  /**
+   * The wall clock, but no later than it can be by the other one: who sets it far ahead by mistake
+   * must not make everything too old that waits.
+   */
+  #now(): number {
+    const { clock } = this.#options;
+    return Math.min(clock.now(), this.#startedAt + clock.boottime());
   }
 
   #nextOfMemory(limits: { readonly eventsMax: number; readonly oldBefore: number }) {
