@@ -53,7 +53,7 @@ export async function openLongWay(
 ): Promise<AsyncDisposable & { readonly sink: RecordSink; setLogger(logger: Logger): void }> {
   const { clock, fleet, directory } = source;
   const space = new SpoolSpace(SPOOL_BYTES);
-  const spool = new Spool({ clock, space, memoryBytesMax: MEMORY_BYTES });
+  const spool = new Spool({ clock, owner: source.group, space, memoryBytesMax: MEMORY_BYTES });
   const destination = makeDestination(source);
   const shipper = new LogShipper({ destination, spool, clock, random: () => 0.5, fleet });
   const stop = new AbortController();

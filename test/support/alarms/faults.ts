@@ -84,6 +84,27 @@ export const FAULT_CASES: readonly FaultCase[] = [
     },
   },
   {
+    alarm: "SweepsMissing",
+    fault: "a host's agent dies in each of its sweeps and is started again",
+    minutes: [1, 60],
+    also: ["HostSilent", "SweepsOverrunning"],
+    breakIt: async (fleet, { b }) => {
+      const mended = new AbortController();
+      fleet.store.onPut = async ({ key, signal }) => {
+        if (!key.endsWith("held")) return;
+        const either = AbortSignal.any([signal, mended.signal]);
+        await fleet.time.sleep(24 * 3_600_000, either).catch(() => undefined);
+      };
+      await b.write("held");
+      for (let start = 0; start < 5; start += 1) {
+        await fleet.pass(7);
+        await b.stop();
+        b.start();
+      }
+      return async () => mended.abort();
+    },
+  },
+  {
     alarm: "SweepsOverrunning",
     fault: "uploads take longer than the interval, again and again",
     minutes: [120, 180],
