@@ -3,7 +3,7 @@
 import { METRICS, type MetricName } from "./metrics.ts";
 
 /** The namespace of all metrics of the agent. */
-export const METRIC_NAMESPACE = "S3OffloadAgent";
+const METRIC_NAMESPACE = "S3OffloadAgent";
 
 /** A metric with more values than this is refused as a whole, says the specification. */
 export const METRIC_VALUES_MAX = 100;

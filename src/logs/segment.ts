@@ -11,7 +11,7 @@ import { EVENT_OVERHEAD_BYTES, type LogEvent } from "./batch.ts";
  * Numbers run on from segment to segment, so a record that cannot be read is missed by its number:
  * what is lost is counted exactly, whatever else happened to the file.
  */
-export const SEGMENT_FORMAT = "s3-offload-agent spool";
+const SEGMENT_FORMAT = "s3-offload-agent spool";
 /** Raised only when an older agent could not read the file correctly. */
 export const SEGMENT_VERSION = 1;
 

@@ -3,7 +3,7 @@ import { makeDirectory } from "../lib/state-file.ts";
 import type { SpoolDisk } from "./spool-disk.ts";
 
 /** What the records of a host may take on disk unless a parameter says otherwise. */
-export const SPOOL_BYTES_DEFAULT = 128 * 2 ** 20;
+const SPOOL_BYTES_DEFAULT = 128 * 2 ** 20;
 
 /** The oldest segment is dropped as a whole, so that is how much is lost at once. */
 const SEGMENT_BYTES_MAX = 2 ** 20;

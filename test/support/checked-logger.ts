@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/lib/clock.ts";
+import type { EventName } from "../../src/logs/events.ts";
 import { type Logger, makeLogger } from "../../src/logs/logger.ts";
 import { checkRecord } from "../../tools/records/record-rules.ts";
 
@@ -25,4 +26,26 @@ export function checkedLogger(clock: Clock): Logger {
   });
   logger.setLevel("debug");
   return logger;
+}
+
+/** A record that was logged, without the metrics' envelope. */
+export interface Told {
+  readonly event: EventName;
+  readonly [field: string]: unknown;
+}
+
+/** A logger whose records are checked as those of `checkedLogger` are, and kept in `told`. */
+export function tellingLogger(clock: Clock): { readonly logger: Logger; readonly told: Told[] } {
+  const told: Told[] = [];
+  const checked = checkedLogger(clock);
+  const logger: Logger = {
+    log: (event, fields) => {
+      const { _aws, ...others } = fields as { readonly _aws?: unknown };
+      told.push({ event, ...others });
+      checked.log(event, fields);
+    },
+    setLevel() {},
+    setFileEvents() {},
+  };
+  return { logger, told };
 }

@@ -1,11 +1,10 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EventName } from "../../src/logs/events.ts";
 import { LogShipper } from "../../src/logs/shipper.ts";
 import { Spool, type SpoolOptions } from "../../src/logs/spool.ts";
 import { SpoolSpace } from "../../src/logs/spool-space.ts";
-import { checkedLogger } from "./checked-logger.ts";
+import { type Told, tellingLogger } from "./checked-logger.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { StrictStream } from "./strict-stream.ts";
 
@@ -20,7 +19,7 @@ export interface SpoolProcess {
   readonly space: SpoolSpace;
   readonly shipper: LogShipper;
   /** What it has told, without the metrics' envelope. */
-  readonly told: { readonly event: EventName; readonly [field: string]: unknown }[];
+  readonly told: Told[];
   readonly refused: string[];
   readonly setAside: string[];
   /** Appends records, and waits until they are on disk or refused. */
@@ -58,7 +57,7 @@ export async function makeSpoolPlace(folder?: string): Promise<SpoolPlace> {
     clock,
     stream,
     async start({ limitBytes, directory: other, ...options } = {}) {
-      const told: { event: EventName; [field: string]: unknown }[] = [];
+      const { logger, told } = tellingLogger(clock);
       const refused: string[] = [];
       const setAside: string[] = [];
       const space = options.space ?? new SpoolSpace(limitBytes);
@@ -73,16 +72,7 @@ export async function makeSpoolPlace(folder?: string): Promise<SpoolPlace> {
       spools.push(spool);
       const about = { destination: stream, spool, clock, random: () => 0, fleet: "web" };
       const shipper = new LogShipper(about);
-      const logger = checkedLogger(clock);
-      shipper.setLogger({
-        log: (event, fields) => {
-          const { _aws, ...others } = fields as { readonly _aws?: unknown };
-          told.push({ event, ...others });
-          logger.log(event, fields);
-        },
-        setLevel() {},
-        setFileEvents() {},
-      });
+      shipper.setLogger(logger);
       await spool.open(other ?? directory);
       return {
         spool,

@@ -61,6 +61,8 @@ function madeUpAttribute(stack: ResolvedStack, id: string, attribute: string): s
   if (!attribute.endsWith("Arn")) return `${id}.test`;
   const [, service, kind] = (stack.resources[id]?.type ?? "").toLowerCase().split("::");
   const name = ownName(stack, id);
-  const place = kind === "loggroup" ? "log-group" : "alarm";
-  return `arn:aws:${service}:${REGION}:${ACCOUNT}:${name === undefined ? id : `${place}:${name}`}`;
+  const start = `arn:aws:${service}:${REGION}:${ACCOUNT}`;
+  if (name === undefined) return `${start}:${id}`;
+  // What CloudFormation gives of a log group ends so; policies and log alarms take it.
+  return kind === "loggroup" ? `${start}:log-group:${name}:*` : `${start}:alarm:${name}`;
 }

@@ -1,11 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { EventName } from "../../../src/logs/events.ts";
 import type { BatchAnswer } from "../../../src/logs/log-destination.ts";
 import { LogShipper } from "../../../src/logs/shipper.ts";
 import { Spool } from "../../../src/logs/spool.ts";
 import { SpoolSpace } from "../../../src/logs/spool-space.ts";
-import { checkedLogger } from "../../support/checked-logger.ts";
+import { tellingLogger } from "../../support/checked-logger.ts";
 import { ManualClock, settle } from "../../support/manual-clock.ts";
 import { StrictStream } from "../../support/strict-stream.ts";
 
@@ -17,7 +16,7 @@ function make(options: { readonly memoryBytesMax?: number; readonly random?: num
   const clock = new ManualClock(START);
   const stream = new StrictStream(() => clock.now());
   const stop = new AbortController();
-  const told: { event: EventName; [field: string]: unknown }[] = [];
+  const { logger, told } = tellingLogger(clock);
   const { memoryBytesMax } = options;
   const spool = new Spool({
     owner: "/agent/web",
@@ -32,16 +31,7 @@ function make(options: { readonly memoryBytesMax?: number; readonly random?: num
     random: () => options.random ?? 0,
     fleet: "web",
   });
-  const logger = checkedLogger(clock);
-  shipper.setLogger({
-    log: (event, fields) => {
-      const { _aws, ...others } = fields as { readonly _aws?: unknown };
-      told.push({ event, ...others });
-      logger.log(event, fields);
-    },
-    setLevel() {},
-    setFileEvents() {},
-  });
+  shipper.setLogger(logger);
   return { clock, stream, stop, told, shipper, toldEvents: () => told.map(({ event }) => event) };
 }
 

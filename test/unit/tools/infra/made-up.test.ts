@@ -29,7 +29,7 @@ describe("a stack that nobody has deployed", () => {
       properties: {
         Names: ["/logs/web", "web/late", "a-stack-Role"],
         Arns: [
-          "arn:aws:logs:eu-central-1:123456789012:log-group:/logs/web",
+          "arn:aws:logs:eu-central-1:123456789012:log-group:/logs/web:*",
           "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:web/late",
           "arn:aws:iam:eu-central-1:123456789012:Role",
         ],
