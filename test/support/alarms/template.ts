@@ -30,6 +30,7 @@ const NO_VALUE = "AWS::NoValue";
 /** What the pseudo parameters say here. */
 const PSEUDO: Readonly<Record<string, string>> = {
   "AWS::Partition": "aws",
+  "AWS::URLSuffix": "amazonaws.com",
   "AWS::Region": "eu-central-1",
   "AWS::AccountId": "123456789012",
   "AWS::StackName": "a-stack",
@@ -122,7 +123,7 @@ class Stack {
       case "Ref":
         return this.#ref(String(argument));
       case "GetAtt":
-        return `arn:of:${String(argument)}`;
+        return this.#attribute(String(argument));
       case "Sub":
         return this.#substitute(list);
       case "If": {
@@ -183,13 +184,24 @@ class Stack {
     return own === undefined ? name : String(this.#resolve(own));
   }
 
+  /** Of a log group its ARN, which policies and queries name; of all else a word that tells it. */
+  #attribute(name: string): string {
+    const [id = ""] = name.split(".");
+    const about = this.#resources.get(id);
+    const isGroup = about instanceof Map && about.get("Type") === "AWS::Logs::LogGroup";
+    const { "AWS::Region": region, "AWS::AccountId": account } = PSEUDO;
+    return isGroup && name.endsWith(".Arn")
+      ? `arn:aws:logs:${region}:${account}:log-group:${this.#ref(id)}:*`
+      : `arn:of:${name}`;
+  }
+
   #substitute([text, own = new Map()]: readonly Raw[]): string {
     const names = asMap(own);
     return String(text).replace(/\$\{(!?)([^}]+)\}/g, (whole, literal: string, name: string) => {
       if (literal !== "") return whole.replace("!", "");
       const given = names.get(name);
       if (given !== undefined) return String(this.#resolve(given));
-      return name.includes(".") ? `arn:of:${name}` : String(this.#ref(name));
+      return name.includes(".") ? this.#attribute(name) : String(this.#ref(name));
     });
   }
 }

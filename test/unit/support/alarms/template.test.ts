@@ -37,10 +37,11 @@ describe("a template as a stack of it would be", () => {
   };
 
   it("has its references, texts and parts in place", () => {
+    const groupArn = "arn:aws:logs:eu-central-1:123456789012:log-group:/logs/web:*";
     expect(of({ Fleet: "web" }).get("All")).to.deep.equal({
       Group: "/logs/web",
-      Arn: "arn:of:Group.Arn",
-      Text: `/logs/web aws $\{Literal} arn:of:Group.Arn`,
+      Arn: groupArn,
+      Text: `/logs/web aws $\{Literal} ${groupArn}`,
       Own: "web",
       Joined: "a OR web",
       Part: "b",
