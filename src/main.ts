@@ -13,6 +13,9 @@ let stoppedBy: "SIGTERM" | "SIGINT" | undefined;
 const SAME_KEY_MS = 200;
 let stoppedAtMs = Number.NEGATIVE_INFINITY;
 
+/** So long the daemon's last records wait to be read, when everything else is done. */
+const UNREAD_MS_MAX = 2_000;
+
 for (const name of ["SIGTERM", "SIGINT"] as const) {
   process.on(name, () => {
     const sinceFirstMs = performance.now() - stoppedAtMs;
@@ -29,6 +32,9 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 // What is no command's own failure is a bug: say all of it, and let the service manager restart.
 process.exitCode = await main(process.argv.slice(2));
+
+// What nobody reads of the journal's pipe would keep a daemon alive that has done all it had to.
+if (process.argv[2] === "run") setTimeout(() => process.exit(), UNREAD_MS_MAX).unref();
 
 async function main(args: readonly string[]): Promise<number> {
   const isDaemon = args[0] === "run";

@@ -3,8 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { EVENT_NAMES } from "../src/logs/events.ts";
-import { checkRecord, isRecord, SAMPLE_FLEET } from "../test/support/record-rules.ts";
 import { CONTENT_MARK, SECRET_MARK } from "./marks.ts";
+import { checkRecord, isRecord, SAMPLE_FLEET } from "./records/record-rules.ts";
 
 /**
  * `node tools/check-records.ts DIRECTORY [--all]`: reads what `test/support/recorded-output.ts` has

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { dashboardOf, dataOf, fleetResources } from "../test/support/dashboard/data.ts";
-import { drawDashboard } from "../test/support/dashboard/picture.ts";
-import { STORY, tellStory } from "../test/support/dashboard/story.ts";
+import { dashboardOf, dataOf } from "./dashboard/data.ts";
+import { drawDashboard } from "./dashboard/picture.ts";
+import { STORY, tellStory } from "./dashboard/story.ts";
+import { fleetResources } from "./infra/fleet-resources.ts";
 
 /**
  * `npm run dashboard`: draws the dashboard of infra/fleet.yaml with twelve hours of a fleet that

@@ -84,7 +84,7 @@ export class Agent {
     this.parameters = makeParameterSource(clients.ssm, clock);
     this.stateDirectory = resolve(workingDirectory, bootstrap.stateDirectory);
     const group = `${bootstrap.parameterRoot}/${fleet}`;
-    this.#spools = { state: this.#makeSpool(), files: this.#makeSpool() };
+    this.#spools = { state: this.#makeSpool(group), files: this.#makeSpool(group) };
     const ship = (spool: Spool, name: string) => {
       const destination = makeLogDestination(clients.logs, { group: name, stream: hostId });
       return new LogShipper({ destination, spool, clock, random, fleet });
@@ -115,10 +115,11 @@ export class Agent {
     });
   }
 
-  #makeSpool(): Spool {
+  #makeSpool(owner: string): Spool {
     return new Spool({
       clock: this.#options.clock,
       space: this.#space,
+      owner,
       onRefused: (message) => this.logger.log("state.unwritable", { message }),
       onSetAside: (file) =>
         this.logger.log("state.set-aside", { file, reason: "a newer version wrote it" }),
@@ -159,6 +160,9 @@ export class Agent {
   async openState(): Promise<void> {
     const { isLocked, path } = await this.workplace.openState(false);
     if (!isLocked) return;
+    // A limit that is not the default holds before anything is written, or dropped for it.
+    const last = await this.lastConfig();
+    if (last !== undefined) this.#space.setLimit(last.settings["log-spool-limit"]);
     for (const [name, spool] of Object.entries(this.#spools)) {
       await spool.open(join(path, "spool", name));
     }

@@ -6,7 +6,7 @@ import {
   type RejectedLogEventsInfo,
 } from "@aws-sdk/client-cloudwatch-logs";
 import type { LogDestination } from "../logs/log-destination.ts";
-import { isInputRefused, readFailure, retryAfterMs } from "./errors.ts";
+import { isInputRefused, isTimedOut, readFailure, retryAfterMs } from "./errors.ts";
 
 /** A stream of CloudWatch Logs as a destination of log records. */
 export function makeLogDestination(
@@ -33,7 +33,8 @@ export function makeLogDestination(
         const { kind, code, message } = failure;
         if (kind === "missing") return { kind };
         if (isInputRefused(failure)) return { kind: "refused", code, message };
-        return { kind: "failed", code, message, retryAfterMs: retryAfterMs(error) };
+        const isTimeout = isTimedOut(failure);
+        return { kind: "failed", code, message, retryAfterMs: retryAfterMs(error), isTimeout };
       }
     },
     async create(signal) {

@@ -199,6 +199,11 @@ const REFUSED_INPUT: ReadonlySet<string> = new Set([
   "RequestEntityTooLargeException",
 ]);
 
+/** Whether the answer did not come in time, be it that the request itself took longer than that. */
+export function isTimedOut(failure: AwsFailure): boolean {
+  return failure.code === "TimeoutError" || failure.code === "ETIMEDOUT";
+}
+
 /** The SDK keeps the answer of a refusal; `Retry-After` is in seconds (RFC 9110, 10.2.3). */
 export function retryAfterMs(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null || !("$response" in error)) return undefined;

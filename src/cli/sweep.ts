@@ -58,7 +58,7 @@ export async function sweep(
     const routes = routesOf(config, options.route);
     output.expect(routes.length);
     const signals = { stop: context.stop, cancel: afterStopDeadline(context.stop) };
-    const about = { agent, bootstrap, context, isDryRun, isJson };
+    const about = { agent, bootstrap, context, output, isDryRun, isJson };
     const reports: SweepReport[] = [];
     let failure: unknown;
     for (const route of routes) {
@@ -86,6 +86,7 @@ interface About {
   readonly agent: Agent;
   readonly bootstrap: Bootstrap;
   readonly context: CommandContext;
+  readonly output: RecordSink;
   readonly isDryRun: boolean;
   readonly isJson: boolean;
 }
@@ -157,7 +158,7 @@ function makeTeller(
     clock: systemClock,
     random: Math.random,
     base: { fleet: bootstrap.fleet, host: bootstrap.hostId, version: VERSION },
-    local: [makeStreamSink(context.stdout)],
+    local: [about.output],
     state: [],
     files: [],
   });

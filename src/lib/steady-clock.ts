@@ -16,6 +16,10 @@ export interface ClockAnchor {
  */
 const OFFSET_TOLERANCE_MS = 100;
 
+/** Reading both takes microseconds, unless the process is put aside between the two. */
+const READING_MS_MAX = 10;
+const READINGS_MAX = 5;
+
 /**
  * Watches the wall clock for having been set. Ages of files are computed from it, so a clock that
  * jumps ahead would make a file old that was written a second ago. Nothing is therefore older than
@@ -32,8 +36,8 @@ export class SteadyClock {
   constructor(clock: Clock, bootId: string, anchor: ClockAnchor | undefined) {
     this.#clock = clock;
     this.#bootId = bootId;
-    const bootMs = clock.boottime();
-    this.#offsetMs = clock.now() - bootMs;
+    const { now, bootMs } = readClocks(clock);
+    this.#offsetMs = now - bootMs;
     this.#steadySinceBootMs = bootMs;
     // If the clock was set in between, the first look finds it so.
     if (anchor?.bootId === bootId && anchor.steadySinceBootMs <= bootMs) {
@@ -47,8 +51,7 @@ export class SteadyClock {
    * @returns since when the wall clock has run steadily, in wall-clock milliseconds
    */
   steadySince(): number {
-    const bootMs = this.#clock.boottime();
-    const now = this.#clock.now();
+    const { now, bootMs } = readClocks(this.#clock);
     const offsetMs = now - bootMs;
     if (Math.abs(offsetMs - this.#offsetMs) > OFFSET_TOLERANCE_MS) {
       this.#offsetMs = offsetMs;
@@ -66,4 +69,16 @@ export class SteadyClock {
       steadySinceBootMs: this.#steadySinceBootMs,
     };
   }
+}
+
+/** Reads both clocks at one moment, as near as the machine lets. */
+function readClocks(clock: Clock): { readonly now: number; readonly bootMs: number } {
+  let best = { now: 0, bootMs: 0, tookMs: Number.POSITIVE_INFINITY };
+  for (let i = 0; i < READINGS_MAX && best.tookMs > READING_MS_MAX; i += 1) {
+    const before = clock.boottime();
+    const now = clock.now();
+    const tookMs = clock.boottime() - before;
+    if (tookMs < best.tookMs) best = { now, bootMs: before + tookMs / 2, tookMs };
+  }
+  return best;
 }

@@ -17,6 +17,9 @@ export interface Cursor {
 const SLOT_BYTES = 256;
 const SLOTS = 2;
 
+/** No link is followed, and nobody waits for the writer of a FIFO. */
+const FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /**
  * The file `cursor` of a spool. INVARIANTS:
  *
@@ -47,8 +50,7 @@ export class CursorFile {
 
   /** @param options.isSynced it must be on disk before anything else is done @throws system errors */
   async write(cursor: Cursor, options: { readonly isSynced: boolean }): Promise<void> {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-    await using file = await open(this.#path, flags, 0o600);
+    await using file = await open(this.#path, constants.O_RDWR | constants.O_CREAT | FLAGS, 0o600);
     const { size } = await file.stat();
     const slot = Buffer.from(slotText(cursor, this.#turn));
     if (size !== SLOTS * SLOT_BYTES) await file.truncate(0);
@@ -62,7 +64,7 @@ export class CursorFile {
 
   async #readText(): Promise<string> {
     try {
-      await using file = await open(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      await using file = await open(this.#path, constants.O_RDONLY | FLAGS);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(SLOTS * SLOT_BYTES), 0);
       return buffer.toString("latin1", 0, bytesRead);
     } catch {

@@ -14,6 +14,8 @@ export type BatchAnswer =
       readonly message: string;
       /** How long the service asks to be left alone, in milliseconds. */
       readonly retryAfterMs?: number | undefined;
+      /** It took too long. A slow line may carry less in that time. */
+      readonly isTimeout?: boolean;
     };
 
 /** A log stream. Implemented in `aws/`. */

@@ -5,8 +5,11 @@
  * - `old`: it is older than the service takes.
  * - `damaged`: it could not be read from the disk any more.
  * - `memory`: the disk did not take it, and memory for such records is bounded.
+ * - `foreign`: this host belonged to another fleet when it was written, and could not send it then.
+ *
+ * Cursors name them by their places, so a new one comes last.
  */
-export const LOSS_REASONS = ["full", "old", "damaged", "memory"] as const;
+export const LOSS_REASONS = ["full", "old", "damaged", "memory", "foreign"] as const;
 export type LossReason = (typeof LOSS_REASONS)[number];
 
 /** Records that were lost, by reason: those of this process, and those that nobody was told of yet. */

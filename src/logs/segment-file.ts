@@ -1,10 +1,13 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, unlink } from "node:fs/promises";
+import { type FileHandle, open, stat, unlink } from "node:fs/promises";
 import { isErrno } from "../lib/errors.ts";
 import { segmentHeader, segmentLines } from "./segment.ts";
 
 /** A larger file is none of ours: segments have a mebibyte, and one more record. */
 export const SEGMENT_FILE_BYTES_MAX = 8 * 2 ** 20;
+
+/** No link is followed, and whoever has put a FIFO there does not make us wait for its writer. */
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** What a disk that fails cannot give is lost in pieces of this. */
 const SECTOR_BYTES = 4_096;
@@ -29,12 +32,12 @@ export class SegmentFile {
     return new SegmentFile(path, facts, undefined);
   }
 
-  /** Makes a segment. @throws system errors; it is then not there */
-  static async make(path: string, first: number): Promise<SegmentFile> {
+  /** Makes a segment. @param owner see segmentHeader @throws system errors; it is then not there */
+  static async make(path: string, first: number, owner: string): Promise<SegmentFile> {
     const file = await open(path, "wx+", 0o600);
     const segment = new SegmentFile(path, { first, end: first, bytes: 0 }, file);
     try {
-      await segment.#writeText(segmentHeader());
+      await segment.#writeText(segmentHeader(owner));
     } catch (error) {
       await segment.remove().catch(() => undefined);
       throw error;
@@ -54,9 +57,11 @@ export class SegmentFile {
     this.#file = file;
   }
 
-  /** Whether it is still there under its name: somebody may have removed the whole spool. */
+  /** Whether it is still there under its name: somebody may have removed or moved the whole spool. */
   async hasName(): Promise<boolean> {
-    return this.#file !== undefined && (await this.#file.stat()).nlink > 0;
+    const named = await stat(this.path).catch(() => undefined);
+    const own = await this.#file?.stat();
+    return named !== undefined && named.ino === own?.ino && named.dev === own.dev;
   }
 
   /** Adds the lines of so many records. @throws system errors; none of them is then there */
@@ -92,7 +97,7 @@ export class SegmentFile {
     const length = Math.min(bytesMax, Math.max(0, this.bytes - offset));
     try {
       if (this.#file !== undefined) return await readFrom(this.#file, offset, length);
-      await using file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      await using file = await open(this.path, READ_ONLY);
       return await readFrom(file, offset, length);
     } catch (error) {
       if (isErrno(error, ...NOT_NOW)) throw error;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { EVENT_OVERHEAD_BYTES, type LogEvent } from "./batch.ts";
 
@@ -20,6 +21,8 @@ export const HEADER_BYTES_MAX = 128;
 /** Digits of a number in a name, so that names sort as numbers do: 2^53 has no more. */
 const NUMBER_DIGITS = 16;
 const NAME = new RegExp(`^(\\d{${NUMBER_DIGITS}})\\.log$`);
+const OWNER_DIGITS = 12;
+const HEADER = new RegExp(`^${SEGMENT_FORMAT} (\\d{1,9})(?: ([0-9a-f]{${OWNER_DIGITS}}))?(?: |$)`);
 const LINE_END = 0x0a;
 /** A number and a time are never longer than this. */
 const PREFIX_BYTES_MAX = 64;
@@ -44,9 +47,14 @@ export function firstOf(name: string): number | undefined {
   return digits !== undefined && Number.isSafeInteger(first) ? first : undefined;
 }
 
-/** The first line of a segment. */
-export function segmentHeader(): string {
-  return checked(`${SEGMENT_FORMAT} ${SEGMENT_VERSION}`);
+/** The first line of a segment. @param owner whose records they are: a log group's name */
+export function segmentHeader(owner: string): string {
+  return checked(`${SEGMENT_FORMAT} ${SEGMENT_VERSION} ${ownerMark(owner)}`);
+}
+
+/** Says of a segment whose it is, in a line that is short whatever the owner's name. */
+export function ownerMark(owner: string): string {
+  return createHash("sha256").update(owner).digest("hex").slice(0, OWNER_DIGITS);
 }
 
 /** A record as a line. A message is one line: JSON has no raw line ends. */
@@ -54,12 +62,19 @@ export function recordLine(number: number, { timestamp, message }: LogEvent): st
   return checked(`${number} ${timestamp} ${message}`);
 }
 
-/** The version that a segment says it has; undefined: its first line cannot be read. */
-export function versionOf(start: Buffer): number | undefined {
+/** What the first line of a segment says. */
+export interface SegmentHeader {
+  readonly version: number;
+  /** See `ownerMark`. Undefined: a newer version says it otherwise. */
+  readonly owner: string | undefined;
+}
+
+/** Reads the first line of a segment. @returns undefined: it is damaged */
+export function headerOf(start: Buffer): SegmentHeader | undefined {
   const end = start.indexOf(LINE_END);
   const text = end < 0 ? undefined : verified(start.subarray(0, end))?.toString();
-  const [, version] = new RegExp(`^${SEGMENT_FORMAT} (\\d{1,9})$`).exec(text ?? "") ?? [];
-  return version === undefined ? undefined : Number(version);
+  const [, version, owner] = HEADER.exec(text ?? "") ?? [];
+  return version === undefined ? undefined : { version: Number(version), owner };
 }
 
 /** One line of a segment. */

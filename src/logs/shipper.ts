@@ -48,7 +48,8 @@ type Shipped = "accepted" | "halved" | "stopped" | Trouble;
  * - `write` never waits and never fails.
  * - One batch is under way at a time, so records arrive in the order they were written. It leaves the
  *   spool when the service has accepted it.
- * - A destination that fails is asked again after a growing pause; nothing else waits for it.
+ * - A destination that fails is asked again after a growing pause; nothing else waits for it. A batch
+ *   that took too long is half as large then: a slow line could never carry a whole one in time.
  * - A batch that is refused for good is sent again in halves, until a single record is refused: that
  *   one is dropped and counted, and everything else arrives.
  * - Losses are told when batches are accepted again, so that the records of them arrive. Such a record
@@ -58,7 +59,7 @@ export class LogShipper implements RecordSink {
   readonly #options: ShipperOptions;
   #failures = 0;
   #pauseMs = FLUSH_MS;
-  /** Less than what the service allows after a batch was refused. */
+  /** Less than what the service allows after a batch was refused, or took too long. */
   #eventsMax = BATCH_EVENTS_MAX;
   #refusedInRow = 0;
   /** Not taken by the service, and not told of yet. */
@@ -163,6 +164,7 @@ export class LogShipper implements RecordSink {
         await spool.release(batch);
         return { code: "missing", message: "the log stream is missing though it was just made" };
       case "failed":
+        if (answer.isTimeout === true) this.#eventsMax = Math.max(1, Math.floor(length / 2));
         await spool.release(batch);
         // A batch that was broken off says nothing about the destination.
         return signal.aborted ? "stopped" : answer;

@@ -1,22 +1,12 @@
-import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrno } from "../lib/errors.ts";
-import { setAside } from "../lib/record-log.ts";
 import { makeDirectory } from "../lib/state-file.ts";
 import { BatchRoom, type LogEvent } from "./batch.ts";
 import { CursorFile } from "./cursor.ts";
-import { LOSS_REASONS, type Losses } from "./losses.ts";
-import {
-  bytesOnDisk,
-  firstOf,
-  HEADER_BYTES_MAX,
-  recordLine,
-  SEGMENT_VERSION,
-  segmentLines,
-  segmentName,
-  versionOf,
-} from "./segment.ts";
-import { endOf, SEGMENT_FILE_BYTES_MAX, SegmentFile } from "./segment-file.ts";
+import { findSegments } from "./found-segments.ts";
+import { LOSS_REASONS, type Losses, type LossReason } from "./losses.ts";
+import { bytesOnDisk, recordLine, segmentLines, segmentName } from "./segment.ts";
+import { SegmentFile } from "./segment-file.ts";
 
 /** A place in the spool, and what was passed over on the way to it. */
 interface Position {
@@ -54,6 +44,7 @@ export class SpoolDisk {
   readonly directory: string;
   /** Names of files that a newer agent wrote, as they are called now. */
   readonly setAside: readonly string[];
+  readonly #owner: string;
   readonly #losses: Losses;
   readonly #cursorFile: CursorFile;
   #segments: SegmentFile[];
@@ -65,7 +56,7 @@ export class SpoolDisk {
   #offset = 0;
   /** The number behind the records that were read and not acknowledged; 0: there are none. */
   #lentTo = 0;
-  /** How many of them were dropped meanwhile, and counted. */
+  /** Of them, dropped meanwhile and counted. */
   #lentDropped = 0;
 
   /**
@@ -78,20 +69,26 @@ export class SpoolDisk {
    * | a segment without a record | deleted |
    * | a torn last line | counted as a damaged record when its turn comes |
    * | a segment of a newer version | set aside |
+   * | segments of another owner | dropped and counted: not for this log group |
    * | a segment that is missing | its records count as damaged, those of the last one as far as the cursor knows of them |
    * | no cursor, or a damaged one | all that is there is sent again: at most what one segment has too much |
    * | a cursor behind all segments (a power cut took the last lines) | numbers go on from there |
    * | anything else | left alone |
    *
+   * @param about.owner the log group that all records are for
    * @throws system errors
    */
-  static async open(directory: string, losses: Losses): Promise<SpoolDisk> {
+  static async open(
+    directory: string,
+    { owner, losses }: { readonly owner: string; readonly losses: Losses },
+  ): Promise<SpoolDisk> {
     await makeDirectory(directory);
     const cursorFile = new CursorFile(directory);
     const cursor = await cursorFile.read();
-    const { segments, aside, takenTo } = await findSegments(directory);
+    const { segments, aside, takenTo, foreignTo } = await findSegments(directory, owner);
     const spool = new SpoolDisk({
       directory,
+      owner,
       losses,
       cursorFile,
       setAside: aside,
@@ -105,11 +102,13 @@ export class SpoolDisk {
     // While there is room for it.
     await spool.#saveCursor(false);
     await spool.#deleteAcknowledged();
+    while ((spool.#segments[0]?.first ?? foreignTo) < foreignTo) await spool.dropOldest("foreign");
     return spool;
   }
 
   private constructor(parts: {
     directory: string;
+    owner: string;
     losses: Losses;
     cursorFile: CursorFile;
     setAside: readonly string[];
@@ -119,6 +118,7 @@ export class SpoolDisk {
   }) {
     this.directory = parts.directory;
     this.setAside = parts.setAside;
+    this.#owner = parts.owner;
     this.#losses = parts.losses;
     this.#cursorFile = parts.cursorFile;
     this.#segments = parts.segments;
@@ -166,7 +166,8 @@ export class SpoolDisk {
   async #make(): Promise<SegmentFile> {
     for (;;) {
       try {
-        return await SegmentFile.make(join(this.directory, segmentName(this.#next)), this.#next);
+        const path = join(this.directory, segmentName(this.#next));
+        return await SegmentFile.make(path, this.#next, this.#owner);
       } catch (error) {
         if (!isErrno(error, "EEXIST")) throw error;
         // Somebody else's, and not to be touched: a number that nobody has counts as a damaged record.
@@ -257,11 +258,10 @@ export class SpoolDisk {
   }
 
   /** Drops the oldest segment, and counts what nobody has accepted of it. @returns false: there is none */
-  async dropOldest(): Promise<boolean> {
+  async dropOldest(reason: LossReason = "full"): Promise<boolean> {
     const [oldest] = this.#segments;
     if (oldest === undefined) return false;
-    const dropped = Math.max(0, oldest.end - this.#cursor);
-    this.#losses.add("full", dropped);
+    this.#losses.add(reason, Math.max(0, oldest.end - this.#cursor));
     this.#lentDropped += Math.max(0, Math.min(oldest.end, this.#lentTo) - this.#cursor);
     this.#cursor = Math.max(this.#cursor, oldest.end);
     this.#offset = 0;
@@ -305,32 +305,4 @@ export class SpoolDisk {
     await this.#saveCursor(true);
     for (const segment of this.#segments) await segment.close();
   }
-}
-
-/** What an earlier process left, oldest first. */
-async function findSegments(directory: string) {
-  const found: SegmentFile[] = [];
-  const aside: string[] = [];
-  let takenTo = 0;
-  for (const name of (await readdir(directory)).toSorted()) {
-    const first = firstOf(name);
-    if (first === undefined) continue;
-    const path = join(directory, name);
-    const stats = await lstat(path);
-    if (!stats.isFile() || stats.size > SEGMENT_FILE_BYTES_MAX) continue;
-    found.push(SegmentFile.found(path, { first, end: first, bytes: stats.size }));
-  }
-  const segments: SegmentFile[] = [];
-  for (const [nth, segment] of found.entries()) {
-    const version = versionOf(await segment.read(0, HEADER_BYTES_MAX));
-    if (version !== undefined && version > SEGMENT_VERSION) {
-      aside.push(await setAside(segment.path));
-      continue;
-    }
-    segment.end = found[nth + 1]?.first ?? endOf(await segment.read(0), segment.first);
-    takenTo = Math.max(takenTo, segment.end);
-    if (segment.end > segment.first) segments.push(segment);
-    else await segment.remove().catch(() => undefined);
-  }
-  return { segments, aside, takenTo };
 }

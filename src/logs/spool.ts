@@ -21,6 +21,8 @@ const AGE_MARGIN_MS = 10 * 60_000;
 export interface SpoolOptions {
   readonly clock: Clock;
   readonly space: SpoolSpace;
+  /** The log group that the records are for. What an earlier process left for another one is dropped. */
+  readonly owner: string;
   /** Default: MEMORY_BYTES_MAX. */
   readonly memoryBytesMax?: number;
   /** Hears once of each time in which the disk does not take records. */
@@ -56,6 +58,8 @@ export class Spool {
   readonly losses = new Losses();
   readonly #options: SpoolOptions;
   readonly #memoryBytesMax: number;
+  /** When the machine was started, by the wall clock as it was when this was made. */
+  readonly #startedAt: number;
   #memory: LogEvent[] = [];
   #memoryBytes = 0;
   /** So many of them, from the front, are in somebody's hands. */
@@ -70,6 +74,7 @@ export class Spool {
 
   constructor(options: SpoolOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.now() - options.clock.boottime();
     this.#memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_MAX;
   }
 
@@ -112,12 +117,21 @@ export class Spool {
   async next(eventsMax?: number): Promise<Batch | undefined> {
     return await this.#options.space.inTurn(async () => {
       await this.#write();
-      const oldBefore = this.#options.clock.now() - EVENT_AGE_MS_MAX + AGE_MARGIN_MS;
+      const oldBefore = this.#now() - EVENT_AGE_MS_MAX + AGE_MARGIN_MS;
       const limits = { eventsMax: eventsMax ?? Number.POSITIVE_INFINITY, oldBefore };
       const reading = await this.#disk?.read(limits);
       if (reading !== undefined) return { events: reading.events, reading };
       return this.#nextOfMemory(limits);
     });
+  }
+
+  /**
+   * The wall clock, but no later than it can be by the other one: who sets it far ahead by mistake
+   * must not make everything too old that waits.
+   */
+  #now(): number {
+    const { clock } = this.#options;
+    return Math.min(clock.now(), this.#startedAt + clock.boottime());
   }
 
   #nextOfMemory(limits: { readonly eventsMax: number; readonly oldBefore: number }) {
@@ -218,7 +232,8 @@ export class Spool {
 
   async #openDisk(directory: string): Promise<SpoolDisk> {
     if (this.#disk !== undefined) return this.#disk;
-    const disk = await SpoolDisk.open(directory, this.losses);
+    const { owner } = this.#options;
+    const disk = await SpoolDisk.open(directory, { owner, losses: this.losses });
     this.#disk = disk;
     this.#options.space.add(disk);
     for (const path of disk.setAside) this.#options.onSetAside?.(path);

@@ -321,7 +321,7 @@ export const STATE_EVENTS = {
   },
   "logs.dropped": {
     level: "warn",
-    doc: "So many records never reached `destination`; `reason`: `full` (the spool's limit; the oldest go first), `old` (older than 14 days), `damaged` (on disk), `memory` (its limit, where the disk takes no records; for `stdout`, where nobody reads it).",
+    doc: "So many records never reached `destination`; `reason`: `full` (the spool's limit; the oldest go first), `old` (older than 14 days), `damaged` (on disk), `memory` (its limit, where the disk takes no records; for `stdout`, where nobody reads it), `foreign` (of another fleet, to which the host belonged before).",
     required: ["destination", "records", "reason"],
     optional: [],
     metrics: LOSS_METRICS,

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cohortOf } from "../../src/config/canary.ts";
 import { makeOperator } from "../../tools/demo/operator.ts";
+import { hostIdsByBeat } from "../../tools/host-ids.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { FleetHost } from "../support/fleet-host.ts";
-import { hostIdsByBeat } from "../support/host-ids.ts";
 import { type LoggedFleet, makeLoggedFleet } from "../support/logged-fleet.ts";
 import { startProxy } from "../support/proxy.ts";
 

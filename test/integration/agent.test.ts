@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual, promisify } from "node:util";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { checkEmf } from "../support/emf-rules.ts";
+import { checkEmf } from "../../tools/records/emf-rules.ts";
 import { emfData } from "../support/emf-values.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
 import { startProxy } from "../support/proxy.ts";

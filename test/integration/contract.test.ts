@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { readMeasured } from "../../tools/cost/measured.ts";
+import { fleetResources } from "../../tools/infra/fleet-resources.ts";
+import { checkRecord } from "../../tools/records/record-rules.ts";
 import { breaches, type GroupRecords, type Uses, usesOf } from "../support/contract.ts";
-import { fleetResources } from "../support/dashboard/data.ts";
-import { checkRecord } from "../support/record-rules.ts";
 import { toldFleet } from "../support/told-fleet.ts";
 
 describe("what the stack leans on is what agents write", function () {

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
+import { hostIdsByBeat } from "../../tools/host-ids.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { emfData } from "../support/emf-values.ts";
 import { makeHost, recordsOf } from "../support/host.ts";
-import { hostIdsByBeat } from "../support/host-ids.ts";
 import { startProxy } from "../support/proxy.ts";
 
 const EVERY_SECOND = { schedule: "rate(1 second)", "refresh-interval": "1s" };

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { expandPrefix } from "../../src/sweep/object-key.ts";
 import type { CheckedStack } from "../../tools/infra/check-stack.ts";
-import { ACCOUNT, REGION } from "../../tools/infra/clients.ts";
+import { ACCOUNT, REGION } from "../../tools/infra/made-up.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { deployInfra, toldOf } from "../support/checked-infra.ts";
 import { isAllowed, type Requester } from "../support/iam-simulation.ts";

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { checkStack } from "../../tools/infra/check-stack.ts";
-import { clientsOf, REGION } from "../../tools/infra/clients.ts";
+import { clientsOf } from "../../tools/infra/clients.ts";
+import { REGION } from "../../tools/infra/made-up.ts";
 import { openSchemas } from "../../tools/infra/schemas.ts";
 import { readTemplate } from "../../tools/infra/template.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type FleetCommand, permissionsText } from "../../src/cli/fleet/permissions.ts";
 import type { CheckedStack } from "../../tools/infra/check-stack.ts";
-import { ACCOUNT, REGION } from "../../tools/infra/clients.ts";
+import { ACCOUNT, REGION } from "../../tools/infra/made-up.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { deployInfra, toldOf } from "../support/checked-infra.ts";
 import { isAllowed } from "../support/iam-simulation.ts";

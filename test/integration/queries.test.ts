@@ -1,12 +1,12 @@
 import { expect } from "chai";
-import type { Resource } from "../support/alarms/template.ts";
-import { fleetResources } from "../support/dashboard/data.ts";
 import {
   fillIn,
   type InsightsEvent,
   type InsightsRow,
   runInsights,
-} from "../support/insights-language.ts";
+} from "../../tools/cloudwatch/insights-language.ts";
+import { fleetResources } from "../../tools/infra/fleet-resources.ts";
+import type { ResolvedResource } from "../../tools/infra/resolve.ts";
 import { type ToldFleet, toldFleet } from "../support/told-fleet.ts";
 
 /** A saved query as the stack has it. */
@@ -279,7 +279,7 @@ describe("the saved queries", function () {
   });
 });
 
-function savedQuery({ type, properties }: Resource): [string, SavedQuery][] {
+function savedQuery({ type, properties }: ResolvedResource): [string, SavedQuery][] {
   if (type !== "AWS::Logs::QueryDefinition") return [];
   const { Name, QueryString, LogGroupNames, Parameters = [] } = properties;
   const parameters = (Parameters as readonly { readonly Name: string }[]).map((one) => one.Name);

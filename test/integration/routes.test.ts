@@ -36,6 +36,17 @@ describe("routes", () => {
   });
   after(() => aws.stop());
 
+  it("of any number are planned on one output, without a warning of Node's", async () => {
+    await using host = await makeHost(aws, { directory: undefined });
+    for (let nth = 0; nth < 12; nth += 1) {
+      await mkdir(join(host.watched, `r${nth}`));
+      await host.operator.setParameter(`routes/r${nth}/directory`, join(host.watched, `r${nth}`));
+    }
+    const { exitCode, stdout, stderr } = await host.run(["sweep", "--dry-run", "--json"]);
+    expect([exitCode, stderr]).to.deep.equal([0, ""]);
+    expect(recordsOf(stdout).filter(is("sweep.completed"))).to.have.length(12);
+  });
+
   it("each have their directory and prefix; one daemon sweeps them all", async () => {
     await using host = await twoRoutes(aws);
     await using agent = host.start();

@@ -1,6 +1,7 @@
 import { readTemplates, type TemplateFile } from "../../tools/infra/check.ts";
 import { type CheckedStack, checkStack } from "../../tools/infra/check-stack.ts";
-import { clientsOf, REGION } from "../../tools/infra/clients.ts";
+import { clientsOf } from "../../tools/infra/clients.ts";
+import { REGION } from "../../tools/infra/made-up.ts";
 import { openSchemas } from "../../tools/infra/schemas.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
 

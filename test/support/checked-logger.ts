@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/lib/clock.ts";
 import { type Logger, makeLogger } from "../../src/logs/logger.ts";
-import { checkRecord } from "./record-rules.ts";
+import { checkRecord } from "../../tools/records/record-rules.ts";
 
 /**
  * The product's logger, for parts of an agent within a test: it keeps no record, but every one must

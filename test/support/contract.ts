@@ -1,9 +1,10 @@
 import { eventRule } from "../../src/logs/events.ts";
 import { fieldRule } from "../../src/logs/fields.ts";
 import { METRICS, type MetricName } from "../../src/logs/metrics.ts";
-import { asList, asObject, type Resolved, type Resource } from "./alarms/template.ts";
-import { dashboardOf } from "./dashboard/data.ts";
-import { type InsightsEvent, recordFieldsOf } from "./insights-language.ts";
+import { type InsightsEvent, recordFieldsOf } from "../../tools/cloudwatch/insights-language.ts";
+import { dashboardOf } from "../../tools/dashboard/data.ts";
+import type { ResolvedResource } from "../../tools/infra/resolve.ts";
+import { asList, asMap, type Value } from "../../tools/infra/template.ts";
 
 /** A metric that an alarm or a widget of the stack uses. */
 export interface MetricUse {
@@ -30,7 +31,7 @@ export interface Uses {
 }
 
 /** Everything of records that a stack leans on. @throws Error about what it does not know */
-export function usesOf(resources: readonly Resource[]): Uses {
+export function usesOf(resources: readonly ResolvedResource[]): Uses {
   const queries = resources.flatMap(queriesOf).concat(tablesOf(resources));
   return {
     metrics: [...resources.flatMap(alarmMetrics), ...chartMetrics(resources)],
@@ -45,20 +46,20 @@ export function usesOf(resources: readonly Resource[]): Uses {
   };
 }
 
-function alarmMetrics({ id, type, properties }: Resource): readonly MetricUse[] {
+function alarmMetrics({ id, type, properties }: ResolvedResource): readonly MetricUse[] {
   if (type !== "AWS::CloudWatch::Alarm") return [];
   const { MetricName, Statistic, ExtendedStatistic, Namespace, Dimensions } = properties;
-  const dimensionsOf = (list: Resolved) => asList(list).map((one) => String(asObject(one)["Name"]));
+  const dimensionsOf = (list: Value) => asList(list).map((one) => String(asMap(one)["Name"]));
   if (MetricName !== undefined) {
     const about = { by: id, namespace: String(Namespace), name: String(MetricName) };
     const statistic = String(Statistic ?? ExtendedStatistic);
     return [{ ...about, dimensions: dimensionsOf(Dimensions ?? []), statistic }];
   }
   return asList(properties["Metrics"] ?? []).flatMap((entry) => {
-    const { MetricStat } = asObject(entry);
+    const { MetricStat } = asMap(entry);
     if (MetricStat === undefined) return [];
-    const { Stat, Metric } = asObject(MetricStat);
-    const metric = asObject(Metric ?? {});
+    const { Stat, Metric } = asMap(MetricStat);
+    const metric = asMap(Metric ?? {});
     return [
       {
         by: id,
@@ -71,7 +72,7 @@ function alarmMetrics({ id, type, properties }: Resource): readonly MetricUse[] 
   });
 }
 
-function chartMetrics(resources: readonly Resource[]): readonly MetricUse[] {
+function chartMetrics(resources: readonly ResolvedResource[]): readonly MetricUse[] {
   return dashboardOf(resources).flatMap((widget) => {
     if (widget.type !== "metric") return [];
     return widget.metrics.flatMap((line) => {
@@ -89,7 +90,7 @@ interface Query {
   readonly text: string;
 }
 
-function queriesOf({ id, type, properties }: Resource): readonly Query[] {
+function queriesOf({ id, type, properties }: ResolvedResource): readonly Query[] {
   if (type === "AWS::Logs::QueryDefinition") {
     const groups = asList(properties["LogGroupNames"] ?? []).map(String);
     // What a person fills in is text within quotes.
@@ -98,7 +99,7 @@ function queriesOf({ id, type, properties }: Resource): readonly Query[] {
     ];
   }
   if (type !== "AWS::CloudWatch::LogAlarm") return [];
-  const about = asObject(properties["ScheduledQueryConfiguration"] ?? {});
+  const about = asMap(properties["ScheduledQueryConfiguration"] ?? {});
   const [aggregates = "", sort] = String(about["AggregationExpression"]).split("|");
   const text = [about["QueryString"], `stats ${aggregates}`].join(" | ");
   const groups = asList(about["LogGroupIdentifiers"] ?? []).map(String);
@@ -106,7 +107,7 @@ function queriesOf({ id, type, properties }: Resource): readonly Query[] {
   return [{ by: id, groups, text }];
 }
 
-function tablesOf(resources: readonly Resource[]): readonly Query[] {
+function tablesOf(resources: readonly ResolvedResource[]): readonly Query[] {
   return dashboardOf(resources).flatMap((widget) =>
     widget.type === "log" ? [{ by: widget.title, groups: [widget.group], text: widget.query }] : [],
   );
@@ -121,17 +122,17 @@ function eventsIn(text: string): readonly string[] {
 }
 
 /** https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html */
-function filterFields({ id, type, properties }: Resource): readonly FieldUse[] {
+function filterFields({ id, type, properties }: ResolvedResource): readonly FieldUse[] {
   if (type !== "AWS::Logs::MetricFilter") return [];
   const text = JSON.stringify([properties["FilterPattern"], properties["MetricTransformations"]]);
   const group = String(properties["LogGroupName"]);
   return [...text.matchAll(/\$\.([\w.]+)/g)].map(([, field = ""]) => ({ by: id, group, field }));
 }
 
-function indexFields({ id, type, properties }: Resource): readonly FieldUse[] {
+function indexFields({ id, type, properties }: ResolvedResource): readonly FieldUse[] {
   if (type !== "AWS::Logs::LogGroup") return [];
   return asList(properties["FieldIndexPolicies"] ?? []).flatMap((policy) =>
-    asList(asObject(policy)["Fields"] ?? [])
+    asList(asMap(policy)["Fields"] ?? [])
       .map(String)
       .filter((field) => !field.startsWith("@"))
       .map((field) => ({ by: id, group: String(properties["LogGroupName"]), field })),

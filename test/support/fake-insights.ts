@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { type FrontOperation, Refusal } from "./front-server.ts";
 import {
   type InsightsEvent,
   type InsightsRow,
   MalformedQuery,
   runInsights,
-} from "./insights-language.ts";
+} from "../../tools/cloudwatch/insights-language.ts";
+import { type FrontOperation, Refusal } from "./front-server.ts";
 
 /** StartQuery: longest query (API reference, queryString). */
 const QUERY_CHARACTERS_MAX = 10_000;

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
 import type { LocalAws } from "../../tools/local-aws.ts";
 import { CONTENT_MARK } from "../../tools/marks.ts";
+import { checkRecord, isRecord } from "../../tools/records/record-rules.ts";
 import { endAtLast } from "./leftover-children.ts";
-import { checkRecord, isRecord } from "./record-rules.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 

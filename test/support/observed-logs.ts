@@ -4,7 +4,7 @@ import type { Logger, RecordSink } from "../../src/logs/logger.ts";
 import { LogShipper } from "../../src/logs/shipper.ts";
 import { Spool } from "../../src/logs/spool.ts";
 import { SpoolSpace } from "../../src/logs/spool-space.ts";
-import type { LogRecord } from "./alarms/metric-points.ts";
+import type { LogRecord } from "../../tools/cloudwatch/metric-points.ts";
 
 /** CloudWatch Logs in memory: what has arrived there, from all hosts. */
 export interface ObservedLogs {

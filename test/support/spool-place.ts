@@ -64,6 +64,7 @@ export async function makeSpoolPlace(folder?: string): Promise<SpoolPlace> {
       const space = options.space ?? new SpoolSpace(limitBytes);
       const spool = new Spool({
         clock,
+        owner: "/agent/web",
         onRefused: (message) => refused.push(message),
         onSetAside: (file) => setAside.push(file),
         ...options,

@@ -18,7 +18,12 @@ const [directory = "", world = "", count = "0", state = "up"] = process.argv.sli
 
 const tell = (line: string) => appendFileSync(world, `${line}\n`);
 const space = new SpoolSpace();
-const spool = new Spool({ clock: systemClock, space, onRefused: () => tell("refused") });
+const spool = new Spool({
+  clock: systemClock,
+  space,
+  owner: "group",
+  onRefused: () => tell("refused"),
+});
 const shipper = new LogShipper({
   destination: {
     name: "group",

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { beatAt, SLOT_MS } from "../../src/agent/heartbeats.ts";
+import type { InsightsEvent } from "../../tools/cloudwatch/insights-language.ts";
 import { makeOperator, type Operator } from "../../tools/demo/operator.ts";
+import { hostIdsByBeat } from "../../tools/host-ids.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { CONTENT_MARK, SECRET_MARK } from "../../tools/marks.ts";
 import { type FrontOperation, Refusal, startFrontServer } from "./front-server.ts";
 import { type RunningAgent, watchAgent } from "./host.ts";
-import { hostIdsByBeat } from "./host-ids.ts";
-import type { InsightsEvent } from "./insights-language.ts";
 import { endAtLast } from "./leftover-children.ts";
 import { startProxy } from "./proxy.ts";
 

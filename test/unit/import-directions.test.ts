@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 
 const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
+const TOOLS = fileURLToPath(new URL("../../tools/", import.meta.url));
 
 /**
  * What each folder may import: main -> cli -> agent -> {refresh, config, schedule, sweep, logs, aws} -> lib.
@@ -27,14 +28,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
 };
 
-/** Each source file with what it imports. */
-const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
-  .map((name) => {
-    const text = readFileSync(join(SRC, name), "utf8");
-    const imports = [...text.matchAll(/(?:from|import\(?)\s*"([^"]+)"/g)].map(([, to = ""]) => to);
-    return { name, text, imports };
-  });
+/** Each source file below a folder with what it imports. */
+const filesOf = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => {
+      const text = readFileSync(join(folder, name), "utf8");
+      const found = text.matchAll(/(?:from|import\(?)\s*"([^"]+)"/g);
+      return { name, text, imports: [...found].map(([, to = ""]) => to) };
+    });
+
+const files = filesOf(SRC);
 
 const folderOf = (name: string) => name.split("/")[0] ?? "";
 
@@ -64,4 +68,17 @@ describe("src", () => {
       expect(text.split("\n").length, "lines").to.be.below(350);
     });
   }
+});
+
+describe("tools", () => {
+  it("are used by tests, and use none of theirs", () => {
+    const imports = filesOf(TOOLS).flatMap(({ name, imports: all }) =>
+      all
+        .filter((to) => to.startsWith("."))
+        .map((to) => ({ name, target: relative(TOOLS, resolve(TOOLS, dirname(name), to)) })),
+    );
+    expect(imports).to.have.length.above(50);
+    const wrong = imports.filter(({ target }) => target.startsWith("../test/"));
+    expect(wrong).to.deep.equal([]);
+  });
 });

@@ -1,12 +1,12 @@
-import { mkdtempDisposable } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VERSION } from "../../src/lib/version.ts";
 import { METRIC_VALUES_MAX } from "../../src/logs/emf.ts";
-import { type AgentRecord, FleetHost } from "../../test/support/fleet-host.ts";
-import { hostIdsByBeat } from "../../test/support/host-ids.ts";
 import { makeOperator } from "../demo/operator.ts";
+import { startJsonProcess } from "../demo/processes.ts";
 import { fileName } from "../generator/plan.ts";
+import { hostIdsByBeat } from "../host-ids.ts";
 import { startLocalAws } from "../local-aws.ts";
 import { type Measured, writeMeasured } from "./measured.ts";
 
@@ -21,6 +21,8 @@ const TIMEOUT_MS = 420_000;
 const FLEET = "web";
 /** As long as the id of an EC2 instance. */
 const HOST_NAME = "i-0a1b2c3d4e5f6";
+
+type AgentRecord = Record<string, unknown>;
 
 async function measure(): Promise<Measured> {
   await using resources = new AsyncDisposableStack();
@@ -41,23 +43,31 @@ async function measure(): Promise<Measured> {
     await operator.setParameter(leaf, value);
   }
   await operator.setHostParameter("bucket", "example-that-is-not-there");
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
-  const options = { fleet: FLEET, folder, env: aws.environment(), deadline };
-  const host = resources.use(await FleetHost.make(id, options));
-  const failing = resources.use(await FleetHost.make(other, options));
+  const env = aws.environment();
   const day = Date.UTC(2026, 10, 24);
-  for (let n = 0; n < METRIC_VALUES_MAX; n += 1) {
-    await host.write(fileName(day + n * 60_000, (0xa1b2c3 + n).toString(16)), []);
-  }
-  await failing.write(fileName(day, "a1b2c3"), []);
-  await Promise.all([host.start(), failing.start()]);
-  const full = await host.first("sweep.completed", (one) => one["filesRemoved"] !== 0);
-  const failed = await failing.first("file.failed");
-  const heartbeat = await host.first("agent.heartbeat");
-  const idle = host.records.filter(
+  const names = Array.from({ length: METRIC_VALUES_MAX }, (_, n) =>
+    fileName(day + n * 60_000, (0xa1b2c3 + n).toString(16)),
+  );
+  const hasBoth = (records: readonly AgentRecord[]) =>
+    records.some(isFull) && records.some(({ event }) => event === "agent.heartbeat");
+  const hasFailed = (records: readonly AgentRecord[]) =>
+    records.some(({ event }) => event === "file.failed");
+  const [records, failures] = await Promise.all([
+    recordsUntil(hasBoth, { id, folder, env, names }),
+    recordsUntil(hasFailed, { id: other, folder, env, names: names.slice(0, 1) }),
+  ]);
+  const first = (all: readonly AgentRecord[], fits: (one: AgentRecord) => boolean) => {
+    const found = all.find(fits);
+    if (found === undefined) throw new Error("the agent did not write what it was waited for");
+    return found;
+  };
+  const full = first(records, isFull);
+  const failed = first(failures, ({ event }) => event === "file.failed");
+  const heartbeat = first(records, ({ event }) => event === "agent.heartbeat");
+  const idle = records.filter(
     (one) => one["event"] === "sweep.completed" && one["filesRemoved"] === 0,
   );
-  const removed = host.records.filter(({ event }) => event === "file.removed");
+  const removed = records.filter(({ event }) => event === "file.removed");
   const sweepBytes = Math.round(average(idle));
   return {
     at: new Date().toISOString().slice(0, 10),
@@ -68,6 +78,56 @@ async function measure(): Promise<Measured> {
     fileRemovedBytes: Math.round(average(removed)),
     fileFailedBytes: bytesOf(failed),
   };
+}
+
+/** Whether it is a sweep that moved files. */
+function isFull({ event, filesRemoved }: AgentRecord): boolean {
+  return event === "sweep.completed" && filesRemoved !== 0;
+}
+
+/**
+ * Runs a host whose watched directory, `watched` in its folder, has some files at the start.
+ * @param isEnough whether it may end
+ * @returns the records up to then
+ * @throws Error if the agent ends before, or is not done in time
+ */
+async function recordsUntil(
+  isEnough: (records: readonly AgentRecord[]) => boolean,
+  host: {
+    readonly id: string;
+    readonly folder: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly names: readonly string[];
+  },
+): Promise<readonly AgentRecord[]> {
+  const home = join(host.folder, host.id);
+  const watched = join(home, "watched");
+  await mkdir(watched, { recursive: true });
+  for (const name of host.names) await writeFile(join(watched, name), `${name}\n`.repeat(50));
+  const bootstrap = join(home, "agent.yaml");
+  const lines = [
+    `fleet: ${FLEET}`,
+    `hostId: ${host.id}`,
+    `allowedRoots: [${watched}]`,
+    `stateDirectory: ${join(home, "state")}`,
+    "minAgeFloor: 0s",
+  ];
+  await writeFile(bootstrap, `${lines.join("\n")}\n`);
+  const env = { ...host.env, HOME: home };
+  const agent = startJsonProcess("src/main.ts", ["run", "--config", bootstrap], env, home);
+  const timer = setTimeout(agent.stop, TIMEOUT_MS);
+  const records: AgentRecord[] = [];
+  try {
+    for await (const record of agent.records) {
+      records.push(record);
+      if (isEnough(records)) return records;
+    }
+    throw new Error(`${host.id} ended, or took over ${TIMEOUT_MS} ms`);
+  } finally {
+    clearTimeout(timer);
+    agent.stop();
+    await agent.ended();
+  }
 }
 
 /** Of the line that goes to CloudWatch Logs: the one of the standard output is the same. */

@@ -1,4 +1,4 @@
-import { fleetResources } from "../../test/support/dashboard/data.ts";
+import { fleetResources } from "../infra/fleet-resources.ts";
 import { DEFAULTS } from "./arguments.ts";
 import { readMeasured } from "./measured.ts";
 import {

@@ -1,5 +1,5 @@
 import { EVENT_NAMES, eventRule } from "../../src/logs/events.ts";
-import type { Resource } from "../../test/support/alarms/template.ts";
+import type { ResolvedResource } from "../infra/resolve.ts";
 
 /** What of the stack is paid for, whatever hosts there are. */
 export interface StackCounts {
@@ -28,7 +28,7 @@ const COHORTS = 2;
 const MONTH_MINUTES = 730 * 60;
 
 /** Counts the resources of a stack. @throws Error about a log alarm that it does not understand */
-export function countStack(resources: readonly Resource[]): StackCounts {
+export function countStack(resources: readonly ResolvedResource[]): StackCounts {
   const ofType = (type: string) => resources.filter((one) => one.type === type);
   return {
     alarmMetrics: ofType("AWS::CloudWatch::Alarm")

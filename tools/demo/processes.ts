@@ -17,16 +17,18 @@ export interface JsonProcess {
   ended(): Promise<number>;
 }
 
-/** Starts `node FILE ARGS`, FILE being relative to the checkout. */
+/** Starts `node FILE ARGS`, FILE being relative to the checkout. @param cwd default: this process's */
 export function startJsonProcess(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  cwd?: string,
 ): JsonProcess {
   const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
   // A process group of its own: Ctrl-C is for the demo, which then stops what it started.
   const child: ChildProcess = spawn(process.execPath, [path, ...args], {
     env,
+    ...(cwd === undefined ? {} : { cwd }),
     detached: true,
     stdio: ["ignore", "pipe", "inherit"],
   });

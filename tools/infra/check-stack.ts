@@ -1,13 +1,9 @@
-import { ACCOUNT, type Clients, REGION } from "./clients.ts";
+import type { Clients } from "./clients.ts";
 import { differences } from "./compare.ts";
 import { type DeployedStack, deploy } from "./deploy.ts";
 import { bodyForLocalAws } from "./fill-in.ts";
-import {
-  type Place,
-  type ResolvedResource,
-  type ResolvedStack,
-  resolveTemplate,
-} from "./resolve.ts";
+import { madeUpPlace } from "./made-up.ts";
+import { type ResolvedResource, type ResolvedStack, resolveTemplate } from "./resolve.ts";
 import type { SchemaCheck } from "./schemas.ts";
 import { SERVICES, type Told } from "./services.ts";
 import type { Template } from "./template.ts";
@@ -47,20 +43,9 @@ export async function checkStack(
   },
 ): Promise<CheckedStack> {
   const { name, template, parameters } = stack;
-  const bare: Place = {
-    stackName: name,
-    region: REGION,
-    account: ACCOUNT,
-    physicalId: (id) => `${name}-${id}`,
-    attribute: (id) => id,
-  };
-  const before = resolveTemplate(template, parameters, bare);
   // What is skipped has made-up names: nothing of it can be asked for.
-  const madeUp: Place = {
-    ...bare,
-    physicalId: (id) => alarmName(before, id) ?? bare.physicalId(id),
-    attribute: (id, attribute) => madeUpAttribute(before, id, attribute),
-  };
+  const madeUp = madeUpPlace(template, parameters, name);
+  const before = resolveTemplate(template, parameters, madeUp);
   const body = bodyForLocalAws(template, before, (id) => {
     const type = before.resources[id]?.type;
     if (type === undefined || SERVICES[type]?.by === "CloudFormation") return undefined;
@@ -75,7 +60,8 @@ export async function checkStack(
       attributeOf(told.get(id), attribute) ?? madeUp.attribute(id, attribute),
   });
   const resources: CheckedResource[] = [];
-  for (const [logicalId, resource] of Object.entries(resolved.resources)) {
+  for (const resource of Object.values(resolved.resources)) {
+    const { id: logicalId } = resource;
     const isMade = deployed.physicalIds.has(logicalId);
     const answer =
       told.get(logicalId) ?? (await makeAndAsk(clients, resource, `${name}-${logicalId}`));
@@ -146,17 +132,3 @@ function attributeOf(told: Told | Error | undefined, attribute: string): string 
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
-
-/** What refers to an alarm gets its name. */
-function alarmName({ resources }: ResolvedStack, id: string): string | undefined {
-  const name = resources[id]?.properties["AlarmName"];
-  return typeof name === "string" ? name : undefined;
-}
-
-/** Looks like what it stands for: patterns of properties that take it are held. */
-function madeUpAttribute(stack: ResolvedStack, id: string, attribute: string): string {
-  if (!attribute.endsWith("Arn")) return `${id}.test`;
-  const alarm = alarmName(stack, id);
-  const [, service] = (stack.resources[id]?.type ?? "").toLowerCase().split("::");
-  return `arn:aws:${service}:${REGION}:${ACCOUNT}:${alarm === undefined ? id : `alarm:${alarm}`}`;
-}

@@ -5,11 +5,7 @@ import { IAMClient } from "@aws-sdk/client-iam";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SNSClient } from "@aws-sdk/client-sns";
 import { SSMClient } from "@aws-sdk/client-ssm";
-
-/** Where the local AWS puts everything. */
-export const REGION = "eu-central-1";
-/** The account of the local AWS. */
-export const ACCOUNT = "123456789012";
+import { REGION } from "./made-up.ts";
 
 /** The services that resources are of, each with its own API. */
 export interface Clients {

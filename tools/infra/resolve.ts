@@ -1,5 +1,5 @@
 import { parametersOf } from "./parameters.ts";
-import type { Template, Value, ValueMap } from "./template.ts";
+import { asList, asMap, type Template, type Value, type ValueMap } from "./template.ts";
 
 /** What a stack is deployed with and into. */
 export interface Place {
@@ -14,6 +14,8 @@ export interface Place {
 }
 
 export interface ResolvedResource {
+  /** Its name in the template. */
+  readonly id: string;
   readonly type: string;
   readonly properties: ValueMap;
 }
@@ -59,7 +61,7 @@ export function resolveTemplate(
     resources: Object.fromEntries(
       resources.map(([id, { Type, Properties = {} }]) => [
         id,
-        { type: Type, properties: (resolver.value(Properties) ?? {}) as ValueMap },
+        { id, type: Type, properties: asMap(resolver.value(Properties) ?? {}) },
       ]),
     ),
     outputs: Object.fromEntries(
@@ -91,7 +93,7 @@ class Resolver {
   /** The truth of a condition or of a rule's assertion. */
   decide(test: Value): boolean {
     const [name, argument] = functionOf(test);
-    const all = () => listOf(argument);
+    const all = () => asList(argument);
     switch (name) {
       case "Condition":
         return this.condition(String(argument));
@@ -107,7 +109,7 @@ class Resolver {
       }
       case "Fn::Contains": {
         const [texts = [], text] = all().map((one) => this.value(one));
-        return listOf(texts).map(String).includes(String(text));
+        return asList(texts).map(String).includes(String(text));
       }
       default:
         throw new Error(`unknown in a condition: ${JSON.stringify(test)}`);
@@ -129,7 +131,7 @@ class Resolver {
   }
 
   #call(name: string, argument: Value): Value | undefined {
-    const all = () => listOf(argument);
+    const all = () => asList(argument);
     switch (name) {
       case "Fn::If": {
         const [condition, yes = null, no = null] = all();
@@ -143,7 +145,7 @@ class Resolver {
         return this.#substitute(argument);
       case "Fn::Join": {
         const [separator, parts = []] = all();
-        return listOf(this.value(parts) ?? [])
+        return asList(this.value(parts) ?? [])
           .map(String)
           .join(String(separator));
       }
@@ -153,7 +155,7 @@ class Resolver {
       }
       case "Fn::Select": {
         const [index, list = []] = all();
-        return listOf(this.value(list) ?? [])[Number(index)];
+        return asList(this.value(list) ?? [])[Number(index)];
       }
       default:
         throw new Error(`${name} is unknown here: add it to tools/infra/resolve.ts`);
@@ -162,7 +164,7 @@ class Resolver {
 
   #substitute(argument: Value): string {
     const [text, own = {}] = Array.isArray(argument) ? argument : [argument];
-    const values = (this.value(own) ?? {}) as ValueMap;
+    const values = asMap(this.value(own) ?? {});
     return String(text).replace(/\$\{(!?)([^}]*)\}/g, (_, literal: string, name: string) => {
       if (literal === "!") return `\${${name}}`;
       if (Object.hasOwn(values, name)) return String(values[name]);
@@ -194,9 +196,4 @@ function functionOf(value: Value): readonly [string | undefined, Value | undefin
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [undefined, ""];
   const entries = Object.entries(value);
   return entries.length === 1 && entries[0] !== undefined ? entries[0] : [undefined, undefined];
-}
-
-function listOf(value: Value | undefined): readonly Value[] {
-  if (!Array.isArray(value)) throw new Error(`a list is expected, not ${JSON.stringify(value)}`);
-  return value;
 }

@@ -80,3 +80,20 @@ function untagged(node: Node): Value {
   if (isScalar(node)) return node.value as Value;
   throw new Error("CloudFormation takes no aliases");
 }
+
+/** @throws Error if it is no list */
+export function asList(value: Value | undefined): readonly Value[] {
+  if (isList(value)) return value;
+  throw new Error(`a list is expected, not ${JSON.stringify(value)}`);
+}
+
+/** @throws Error if it has no members */
+export function asMap(value: Value | undefined): ValueMap {
+  if (typeof value === "object" && value !== null && !isList(value)) return value;
+  throw new Error(`a mapping is expected, not ${JSON.stringify(value)}`);
+}
+
+/** `Array.isArray` does not tell a read-only list from the other kinds of values. */
+function isList(value: Value | undefined): value is readonly Value[] {
+  return Array.isArray(value);
+}

@@ -1,9 +1,15 @@
+import {
+  type LogRecord,
+  MetricPoints,
+  MINUTE_MS,
+} from "../../../tools/cloudwatch/metric-points.ts";
+import { madeUpResources } from "../../../tools/infra/made-up.ts";
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
+import { readTemplate } from "../../../tools/infra/template.ts";
 import type { AlarmState } from "./alarm-state.ts";
 import { CompositeAlarm } from "./composite-alarm.ts";
 import { LogAlarm } from "./log-alarm.ts";
 import { MetricAlarm } from "./metric-alarm.ts";
-import { type LogRecord, MetricPoints, MINUTE_MS } from "./metric-points.ts";
-import { type Resource, resolveTemplate } from "./template.ts";
 
 /** An alarm goes to a state. */
 export interface Change {
@@ -34,7 +40,7 @@ export class AlarmEvaluator {
   readonly #composites: readonly CompositeAlarm[];
 
   /** @throws Error if CloudWatch would refuse an alarm */
-  constructor(resources: readonly Resource[]) {
+  constructor(resources: readonly ResolvedResource[]) {
     this.alarms = resources.flatMap((resource) => {
       if (resource.type === "AWS::CloudWatch::Alarm") return new MetricAlarm(resource);
       return resource.type === "AWS::CloudWatch::LogAlarm" ? new LogAlarm(resource) : [];
@@ -51,7 +57,7 @@ export class AlarmEvaluator {
    * @throws Error if the template or an alarm is wrong
    */
   static of(template: string, parameters: Readonly<Record<string, string>>): AlarmEvaluator {
-    return new AlarmEvaluator(resolveTemplate(template, parameters));
+    return new AlarmEvaluator(madeUpResources(readTemplate(template), parameters));
   }
 
   /** Plays a time. @param records in any order @param from whole minutes, as `to` */

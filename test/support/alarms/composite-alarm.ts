@@ -1,5 +1,5 @@
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
 import type { AlarmState } from "./alarm-state.ts";
-import type { Resource } from "./template.ts";
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 const RULE_LENGTH_MAX = 10_240;
@@ -13,7 +13,7 @@ export class CompositeAlarm {
   state: AlarmState = "INSUFFICIENT_DATA";
 
   /** @throws Error if CloudWatch would refuse it */
-  constructor({ id, properties }: Resource) {
+  constructor({ id, properties }: ResolvedResource) {
     this.id = id;
     this.name = String(properties["AlarmName"]);
     this.#rule = String(properties["AlarmRule"]);

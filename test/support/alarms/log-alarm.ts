@@ -1,7 +1,8 @@
-import { runInsights } from "../insights-language.ts";
+import { runInsights } from "../../../tools/cloudwatch/insights-language.ts";
+import type { LogRecord } from "../../../tools/cloudwatch/metric-points.ts";
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
+import { asList, asMap, type ValueMap } from "../../../tools/infra/template.ts";
 import { type AlarmState, breaches, judge, type MissingData } from "./alarm-state.ts";
-import type { LogRecord } from "./metric-points.ts";
-import { asList, asObject, type Resolved, type Resource } from "./template.ts";
 
 // Limits and rules: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-log.html
 const BY_FIELDS_MAX = 5;
@@ -26,7 +27,7 @@ const ALL = "";
 export class LogAlarm {
   readonly id: string;
   readonly name: string;
-  readonly #properties: { readonly [name: string]: Resolved };
+  readonly #properties: ValueMap;
   readonly #query: string;
   readonly #by: readonly string[];
   readonly #sort: string | undefined;
@@ -40,11 +41,11 @@ export class LogAlarm {
   state: AlarmState = "INSUFFICIENT_DATA";
 
   /** @throws Error if CloudWatch would refuse it */
-  constructor({ id, properties }: Resource) {
+  constructor({ id, properties }: ResolvedResource) {
     this.id = id;
     this.#properties = properties;
     this.name = String(properties["AlarmName"]);
-    const query = asObject(properties["ScheduledQueryConfiguration"]);
+    const query = asMap(properties["ScheduledQueryConfiguration"]);
     const text = String(query["QueryString"]);
     const aggregation = String(query["AggregationExpression"]);
     const [, statistic, by, sort] = AGGREGATION.exec(aggregation) ?? [];
@@ -56,7 +57,7 @@ export class LogAlarm {
     this.#sort = sort;
     this.#query = `${text} | stats ${statistic} as aggregated${by === undefined ? "" : ` by ${by}`}`;
     this.#groups = asList(query["LogGroupIdentifiers"]).map(String);
-    const schedule = asObject(query["ScheduleConfiguration"]);
+    const schedule = asMap(query["ScheduleConfiguration"]);
     const [, minutes] = /^rate\((\d+) minutes?\)$/.exec(`${schedule["ScheduleExpression"]}`) ?? [];
     if (minutes === undefined) throw new Error(`${id}: bad schedule`);
     this.#everyMs = Number(minutes) * 60_000;

@@ -1,3 +1,11 @@
+import { evaluateMath, type Series } from "../../../tools/cloudwatch/metric-math.ts";
+import {
+  type MetricName,
+  type MetricPoints,
+  MINUTE_MS,
+} from "../../../tools/cloudwatch/metric-points.ts";
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
+import { asList, asMap, type ValueMap } from "../../../tools/infra/template.ts";
 import {
   type AlarmState,
   breaches,
@@ -5,9 +13,6 @@ import {
   judge,
   type MissingData,
 } from "./alarm-state.ts";
-import { evaluateMath, type Series } from "./metric-math.ts";
-import { type MetricName, type MetricPoints, MINUTE_MS } from "./metric-points.ts";
-import { asList, asObject, type Resolved, type Resource } from "./template.ts";
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 const DAY_SECONDS = 86_400;
@@ -31,7 +36,7 @@ interface Metric {
 export class MetricAlarm {
   readonly id: string;
   readonly name: string;
-  readonly #properties: { readonly [name: string]: Resolved };
+  readonly #properties: ValueMap;
   readonly #metrics: readonly Metric[];
   readonly #expression: string;
   readonly #periodMs: number;
@@ -39,7 +44,7 @@ export class MetricAlarm {
   state: AlarmState = "INSUFFICIENT_DATA";
 
   /** @throws Error if CloudWatch would refuse it */
-  constructor({ id, properties }: Resource) {
+  constructor({ id, properties }: ResolvedResource) {
     this.id = id;
     this.#properties = properties;
     this.name = String(properties["AlarmName"]);
@@ -93,7 +98,7 @@ export class MetricAlarm {
   }
 }
 
-function readMetrics(properties: { readonly [name: string]: Resolved }): {
+function readMetrics(properties: ValueMap): {
   readonly metrics: readonly Metric[];
   readonly expression: string;
   readonly periods: readonly number[];
@@ -105,14 +110,14 @@ function readMetrics(properties: { readonly [name: string]: Resolved }): {
     const periods = [Number(properties["Period"])];
     return { metrics: [{ id: "m", metric, statistic }], expression: "m", periods };
   }
-  const queries = asList(list).map(asObject);
+  const queries = asList(list).map(asMap);
   const returned = queries.filter(({ ReturnData }) => ReturnData !== false);
   const expression = returned[0]?.["Expression"];
   if (returned.length !== 1 || expression === undefined) throw new Error("one value must return");
   const stats = queries.flatMap(({ Id, MetricStat }) => {
     if (MetricStat === undefined) return [];
-    const { Metric, Stat, Period } = asObject(MetricStat);
-    const metric = metricOf(asObject(Metric));
+    const { Metric, Stat, Period } = asMap(MetricStat);
+    const metric = metricOf(asMap(Metric));
     return [{ id: String(Id), metric, statistic: String(Stat), period: Number(Period) }];
   });
   return {
@@ -122,9 +127,9 @@ function readMetrics(properties: { readonly [name: string]: Resolved }): {
   };
 }
 
-function metricOf(properties: { readonly [name: string]: Resolved }): MetricName {
+function metricOf(properties: ValueMap): MetricName {
   const pairs = asList(properties["Dimensions"] ?? []).map((dimension) => {
-    const { Name, Value } = asObject(dimension);
+    const { Name, Value } = asMap(dimension);
     return [String(Name), String(Value)] as const;
   });
   return {

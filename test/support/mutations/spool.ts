@@ -67,13 +67,13 @@ export const SPOOL_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a segment of a newer agent is read, and deleted then",
-    file: "logs/spool-disk.ts",
-    edits: [["version !== undefined && version > SEGMENT_VERSION", "version === 0"]],
+    file: "logs/found-segments.ts",
+    edits: [["header !== undefined && header.version > SEGMENT_VERSION", "header?.version === 0"]],
     foundBy: [SPOOL, "a segment of a newer version"],
   },
   {
     name: "anything with a segment's name is taken for one",
-    file: "logs/spool-disk.ts",
+    file: "logs/found-segments.ts",
     edits: [["!stats.isFile() || ", ""]],
     foundBy: [SPOOL, "what is not its own"],
   },
@@ -159,5 +159,23 @@ export const SPOOL_MUTATIONS: readonly Mutation[] = [
     file: "logs/shipper.ts",
     edits: [["Math.max(backoffMs, Math.min(retryAfterMs, RETRY_AFTER_MS_MAX))", "backoffMs"]],
     foundBy: [OUTAGE, "as long as the service asks"],
+  },
+  {
+    name: "log records that another fleet's agent has left are sent",
+    file: "logs/found-segments.ts",
+    edits: [["header.owner !== ownerMark(owner)", "header.owner === ownerMark(owner).slice(1)"]],
+    foundBy: ["unit/logs/spool-disturbed.test.ts", "dropped and counted"],
+  },
+  {
+    name: "whoever sets the clock ahead makes all log records too old",
+    file: "logs/spool.ts",
+    edits: [["Math.min(clock.now(), this.#startedAt + clock.boottime())", "clock.now()"]],
+    foundBy: [OUTAGE, "a month ahead by mistake"],
+  },
+  {
+    name: "a batch of log records that took too long is sent again as it is",
+    file: "logs/shipper.ts",
+    edits: [["if (answer.isTimeout === true)", "if (answer.isTimeout === undefined)"]],
+    foundBy: [OUTAGE, "too slow for a whole batch"],
   },
 ];

@@ -6,7 +6,7 @@ import { NO_SWEEPS } from "../../../src/agent/sweep-counts.ts";
 import { sweepFields } from "../../../src/agent/sweep-records.ts";
 import { type LastSweep, lastSweepOf } from "../../../src/sweep/host-state.ts";
 import { type SweepReport, Tally } from "../../../src/sweep/report.ts";
-import { checkEmf } from "../../support/emf-rules.ts";
+import { checkEmf } from "../../../tools/records/emf-rules.ts";
 import { emfData, emfSum } from "../../support/emf-values.ts";
 import { NOW } from "../../support/heartbeats.ts";
 import { goodConfig } from "../../support/parameter-sets.ts";

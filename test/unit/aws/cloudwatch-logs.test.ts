@@ -1,10 +1,14 @@
-import type {
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
   CloudWatchLogsClient,
-  CreateLogGroupCommand,
-  CreateLogStreamCommand,
-  PutLogEventsCommand,
-  RejectedLogEventsInfo,
+  type CreateLogGroupCommand,
+  type CreateLogStreamCommand,
+  type PutLogEventsCommand,
+  type RejectedLogEventsInfo,
 } from "@aws-sdk/client-cloudwatch-logs";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { expect } from "chai";
 import { makeLogDestination } from "../../../src/aws/cloudwatch-logs.ts";
 import { makeLogEvent } from "../../../src/logs/batch.ts";
@@ -108,12 +112,31 @@ describe("makeLogDestination", () => {
       code: "ThrottlingException",
       message: "slow",
       retryAfterMs: 7_000,
+      isTimeout: false,
     });
     const reason = new Error("stopping");
     const thrown = await destination
       .put(EVENTS, AbortSignal.abort(reason))
       .catch((error: unknown) => error);
     expect(thrown).to.equal(reason);
+  });
+
+  it("says of a request that was not answered in time that it took too long", async () => {
+    const server = createServer((request) => request.resume()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = new CloudWatchLogsClient({
+      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      region: "eu-central-1",
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler({ requestTimeout: 50, throwOnRequestTimeout: true }),
+    });
+    const destination = makeLogDestination(client, { group: "g", stream: "s" });
+    const answer = await destination.put(EVENTS, signal);
+    client.destroy();
+    server.close();
+    server.closeAllConnections();
+    expect(answer).to.include({ kind: "failed", isTimeout: true });
   });
 
   it("tells a batch that is wrong from a service that fails", async () => {

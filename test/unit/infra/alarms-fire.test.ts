@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
+import { checkRecord } from "../../../tools/records/record-rules.ts";
 import { AlarmEvaluator, type AlarmHistory } from "../../support/alarms/alarm-evaluator.ts";
 import { FAULT_CASES, type FaultCase } from "../../support/alarms/faults.ts";
 import { FLEET, ObservedFleet } from "../../support/observed-daemon.ts";
-import { checkRecord } from "../../support/record-rules.ts";
 
 const TEMPLATE = new URL("../../../infra/fleet.yaml", import.meta.url);
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
+import type { LogRecord } from "../../../tools/cloudwatch/metric-points.ts";
 import { AlarmEvaluator } from "../../support/alarms/alarm-evaluator.ts";
-import type { LogRecord } from "../../support/alarms/metric-points.ts";
 import { SLOW_DOWN } from "../../support/memory-store.ts";
 import { FLEET, ObservedFleet, type ObservedHost } from "../../support/observed-daemon.ts";
 

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
+import { runInsights } from "../../../tools/cloudwatch/insights-language.ts";
+import { madeUpResources } from "../../../tools/infra/made-up.ts";
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
+import { asMap, readTemplate } from "../../../tools/infra/template.ts";
 import { AlarmEvaluator } from "../../support/alarms/alarm-evaluator.ts";
 import { FAULT_CASES } from "../../support/alarms/faults.ts";
-import { asObject, type Resource, resolveTemplate } from "../../support/alarms/template.ts";
-import { runInsights } from "../../support/insights-language.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 const TOPIC = "arn:aws:sns:eu-central-1:123456789012:on-call";
@@ -11,14 +13,15 @@ const PARAMETERS = { Fleet: "web", Bucket: "a-bucket", KeyPrefix: "" };
 /** With every alarm there is. */
 const ALL = { ...PARAMETERS, ExpectedHosts: "3", LogAlarms: "yes" };
 
-const isAlarm = ({ type }: Resource) => /^AWS::CloudWatch::(Log|Composite)?Alarm$/.test(type);
+const isAlarm = ({ type }: ResolvedResource) =>
+  /^AWS::CloudWatch::(Log|Composite)?Alarm$/.test(type);
 
 describe("the alarms of infra/fleet.yaml", () => {
   let template: string;
   let runbook: string;
-  let alarms: readonly Resource[];
+  let alarms: readonly ResolvedResource[];
   const alarmsWith = (parameters: Readonly<Record<string, string>>) =>
-    resolveTemplate(template, parameters).filter(isAlarm);
+    madeUpResources(readTemplate(template), parameters).filter(isAlarm);
   before(async () => {
     template = await readFile(new URL("infra/fleet.yaml", ROOT), "utf8");
     runbook = await readFile(new URL("docs/runbook.md", ROOT), "utf8");
@@ -36,7 +39,7 @@ describe("the alarms of infra/fleet.yaml", () => {
   });
 
   it("each say in one sentence what is wrong, where the runbook tells of it, and which query to ask", () => {
-    const names = resolveTemplate(template, ALL).flatMap(({ type, properties }) =>
+    const names = madeUpResources(readTemplate(template), ALL).flatMap(({ type, properties }) =>
       type === "AWS::Logs::QueryDefinition" ? [String(properties["Name"])] : [],
     );
     for (const { id, properties } of alarms) {
@@ -96,7 +99,7 @@ describe("the alarms of infra/fleet.yaml", () => {
 
   it("ask their log group with a query that finds the host again", () => {
     const host = alarms.find(({ id }) => id === "HostSilent");
-    const query = asObject(host?.properties["ScheduledQueryConfiguration"]);
+    const query = asMap(host?.properties["ScheduledQueryConfiguration"]);
     expect(query["LogGroupIdentifiers"]).to.deep.equal(["/s3-offload-agent/web"]);
     const message = JSON.stringify({ event: "agent.heartbeat", host: "h", HostsLate: 0 });
     const event = { timestamp: 0, logStream: "h", message };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
-import { asList, asObject, resolveTemplate } from "../../support/alarms/template.ts";
+import { madeUpResources } from "../../../tools/infra/made-up.ts";
+import { asList, asMap, readTemplate } from "../../../tools/infra/template.ts";
 import { isAllowed } from "../../support/iam-simulation.ts";
 
 const TEMPLATE = new URL("../../../infra/fleet.yaml", import.meta.url);
@@ -15,7 +16,7 @@ describe("a first deployment of infra/fleet.yaml", () => {
   });
 
   const propertiesOf = (id: string, parameters: Readonly<Record<string, string>> = {}) => {
-    const resources = resolveTemplate(template, { ...PARAMETERS, ...parameters });
+    const resources = madeUpResources(readTemplate(template), { ...PARAMETERS, ...parameters });
     const found = resources.find((resource) => resource.id === id);
     if (found === undefined) throw new Error(`no resource ${id}`);
     return found.properties;
@@ -31,7 +32,7 @@ describe("a first deployment of infra/fleet.yaml", () => {
   it("gives the log alarm's role what its query takes, and only that group", async () => {
     const may = async (action: string, resource: string) => {
       const policies = asList(propertiesOf("HostSilentRole")["Policies"]).map(
-        (policy) => asObject(policy)["PolicyDocument"],
+        (policy) => asMap(policy)["PolicyDocument"],
       );
       const arn = "arn:aws:sts::123456789012:assumed-role/HostSilentRole/query";
       return await isAllowed({ arn, policies }, { action, resource, context: {} });
@@ -49,9 +50,9 @@ describe("a first deployment of infra/fleet.yaml", () => {
   it("lets the log alarm's role read a group that is encrypted, with that key alone", () => {
     const actionsWith = (parameters: Readonly<Record<string, string>>) => {
       const [policy = null] = asList(propertiesOf("HostSilentRole", parameters)["Policies"]);
-      const statements = asObject(asObject(policy)["PolicyDocument"] ?? null)["Statement"] ?? [];
+      const statements = asMap(asMap(policy)["PolicyDocument"])["Statement"] ?? [];
       return asList(statements)
-        .map(asObject)
+        .map(asMap)
         .filter(({ Action }) => JSON.stringify(Action).includes("kms:"));
     };
     expect(actionsWith({})).to.deep.equal([]);
@@ -61,7 +62,7 @@ describe("a first deployment of infra/fleet.yaml", () => {
   });
 
   it("can be told how many hosts are usually unwell: no count of hosts or files is fixed at none", () => {
-    const fixed = resolveTemplate(template, {
+    const fixed = madeUpResources(readTemplate(template), {
       ...PARAMETERS,
       ExpectedHosts: "100000",
       FilesFailedMax: "100",

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Clock } from "../../../src/lib/clock.ts";
 import { type ClockAnchor, SteadyClock } from "../../../src/lib/steady-clock.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -32,6 +33,27 @@ describe("SteadyClock", () => {
     await clock.advance(5 * SECOND);
     expect(vouchesFor()).to.equal(65 * SECOND);
     expect(restart(new ManualClock(), undefined)).to.equal(0);
+  });
+
+  it("does not take a pause between its two readings for a clock that was set", () => {
+    const still = new ManualClock();
+    let passedMs = 0;
+    let pauseMs = 0;
+    const clock: Clock = {
+      now: () => still.now() + passedMs,
+      boottime() {
+        const at = still.boottime() + passedMs;
+        passedMs += pauseMs;
+        pauseMs = 0;
+        return at;
+      },
+      monotonic: () => still.monotonic() + passedMs,
+      sleep: (ms, signal) => still.sleep(ms, signal),
+    };
+    const steady = new SteadyClock(clock, BOOT, undefined);
+    passedMs = 60 * SECOND;
+    pauseMs = 150;
+    expect(steady.steadySince()).to.equal(still.now());
   });
 
   for (const [way, ms] of [

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { fleetMetrics, type MetricValues, routeMetrics } from "../../../src/logs/emf.ts";
 import { METRICS, type MetricName } from "../../../src/logs/metrics.ts";
-import { checkEmf } from "../../support/emf-rules.ts";
+import { checkEmf } from "../../../tools/records/emf-rules.ts";
 
 const NAMES = Object.keys(METRICS) as MetricName[];
 const AT = Date.parse("2026-11-24T12:00:00Z");

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { EVENT_NAMES, EVENTS, type EventName, LEVELS } from "../../../src/logs/events.ts";
 import { makeLogger } from "../../../src/logs/logger.ts";
+import { SAMPLE_FLEET, sampleFields } from "../../../tools/records/record-rules.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { SAMPLE_FLEET, sampleFields } from "../../support/record-rules.ts";
 
 /** Those that no setting turns off. */
 const METRICS = ["sweep.completed", "agent.heartbeat", "logs.dropped", "logs.rejected"];

@@ -20,6 +20,7 @@ function make(options: { readonly memoryBytesMax?: number; readonly random?: num
   const told: { event: EventName; [field: string]: unknown }[] = [];
   const { memoryBytesMax } = options;
   const spool = new Spool({
+    owner: "/agent/web",
     clock,
     space: new SpoolSpace(),
     ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),

@@ -110,7 +110,7 @@ function begin(options: { memoryBytesMax?: number; random?: number } = {}) {
   const clock = new ManualClock();
   const destination = new FakeDestination();
   const { memoryBytesMax = 8 * 2 ** 20, random = 0 } = options;
-  const spool = new Spool({ clock, space: new SpoolSpace(), memoryBytesMax });
+  const spool = new Spool({ clock, space: new SpoolSpace(), owner: "/agent/web", memoryBytesMax });
   const about = { destination, spool, clock, fleet: "web" };
   const shipper = new LogShipper({ ...about, random: () => random });
   const lines: string[] = [];

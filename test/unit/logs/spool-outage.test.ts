@@ -79,10 +79,42 @@ describe("an outage of fifteen days", () => {
     const { write, flush, spool } = await place.start();
     for (let nth = 0; nth < 40; nth += 1) await write(...records(100, { bytes: 1_000 }));
     const before = await bytesBelow(place.directory);
-    place.clock.setWallClock(START + 15 * DAY_MS);
+    await place.clock.advance(15 * DAY_MS);
     await flush();
     expect([spool.waiting, spool.losses.total]).to.deep.equal([0, 4_000]);
     expect(await bytesBelow(place.directory)).to.be.below(before / 3);
+  });
+
+  it("does not lose what waits to a clock that is set a month ahead by mistake, and back", async () => {
+    await using place = await makeSpoolPlace();
+    place.stream.answer = DOWN;
+    const { write, flush } = await place.start();
+    await write(...records(100));
+    place.clock.setWallClock(START + 30 * DAY_MS);
+    await flush();
+    place.clock.setWallClock(START);
+    place.stream.answer = UP;
+    expect(await flush()).to.equal(0);
+    expect(place.stream.taken).to.have.length(100);
+  });
+
+  it("on a line too slow for a whole batch ends with halves of it, and whole ones where it can", async () => {
+    await using place = await makeSpoolPlace();
+    const { write, flush } = await place.start();
+    for (let nth = 0; nth < 30; nth += 1) {
+      await write(...records(100, { from: nth * 100, bytes: 1_000 }));
+    }
+    let recordsMax = 200;
+    const put = place.stream.put.bind(place.stream);
+    place.stream.put = async (events, signal) => {
+      if (events.length <= recordsMax) return await put(events, signal);
+      return { kind: "failed", code: "TimeoutError", message: "too slow", isTimeout: true };
+    };
+    for (let tries = 0; tries < 5; tries += 1) await flush();
+    expect(place.stream.taken.length).to.be.above(0);
+    recordsMax = 10_000;
+    expect(await flush()).to.equal(0);
+    expect(numbersOf(place.stream.taken)).to.deep.equal([...new Array(3_000).keys()]);
   });
 });
 

@@ -104,7 +104,7 @@ class Story {
     else if (kind === "crash") await this.#crash(happening);
     else if (kind === "close") await this.#restart(() => this.#process.spool.close());
     else if (kind === "outage") stream.answer = happening.isDown ? DOWN : UP;
-    else if (kind === "time") clock.setWallClock(clock.now() + happening.hours * HOUR_MS);
+    else if (kind === "time") await clock.advance(happening.hours * HOUR_MS);
     else if (kind === "limit") {
       this.#mebibytes = happening.mebibytes;
       this.#process.space.setLimit(happening.mebibytes * 2 ** 20);

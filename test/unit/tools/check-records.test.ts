@@ -7,7 +7,7 @@ import { expect } from "chai";
 import { EVENT_NAMES } from "../../../src/logs/events.ts";
 import { checkRecords, unseen } from "../../../tools/check-records.ts";
 import { CONTENT_MARK, SECRET_MARK } from "../../../tools/marks.ts";
-import { SAMPLE_FLEET } from "../../support/record-rules.ts";
+import { SAMPLE_FLEET } from "../../../tools/records/record-rules.ts";
 
 const RECORD = JSON.stringify({
   level: "info",

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
+import { COLUMNS, type MetricWidget, type Widget } from "../../../tools/dashboard/dashboard.ts";
+import { dashboardOf } from "../../../tools/dashboard/data.ts";
 import { dashboardPicture, PICTURE } from "../../../tools/dashboard.ts";
-import type { Resource } from "../../support/alarms/template.ts";
-import { COLUMNS, type MetricWidget, type Widget } from "../../support/dashboard/dashboard.ts";
-import { dashboardOf, fleetResources } from "../../support/dashboard/data.ts";
+import { fleetResources } from "../../../tools/infra/fleet-resources.ts";
+import type { ResolvedResource } from "../../../tools/infra/resolve.ts";
 
 const PARAMETERS = {
   ExpectedHosts: "40",
@@ -13,7 +14,7 @@ const PARAMETERS = {
 } as const;
 
 describe("the fleet's dashboard", () => {
-  let resources: readonly Resource[];
+  let resources: readonly ResolvedResource[];
   let widgets: readonly Widget[];
   const charts = () => widgets.filter((widget) => widget.type === "metric");
   const alarms = () => resources.filter(({ type }) => /::(?:\w+)?Alarm$/.test(type));
@@ -64,7 +65,7 @@ describe("the fleet's dashboard", () => {
   it("shows the state of every alarm, and of none that the stack does not have", async () => {
     const shown = (of: readonly Widget[]) =>
       of.flatMap((widget) => (widget.type === "alarm" ? widget.arns : []));
-    const arnOf = ({ properties }: Resource) =>
+    const arnOf = ({ properties }: ResolvedResource) =>
       `arn:aws:cloudwatch:eu-central-1:123456789012:alarm:${properties["AlarmName"]}`;
     expect(shown(widgets)).to.have.members(alarms().map(arnOf));
     const few = await fleetResources({ ExpectedHosts: "", LogAlarms: "no" });

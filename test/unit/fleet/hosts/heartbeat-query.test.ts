@@ -6,8 +6,8 @@ import {
   partsOf,
   readHeartbeatRows,
 } from "../../../../src/fleet/hosts/heartbeat-query.ts";
+import { type InsightsEvent, runInsights } from "../../../../tools/cloudwatch/insights-language.ts";
 import { heartbeatRecord, heartbeatRow, NOW } from "../../../support/heartbeats.ts";
-import { type InsightsEvent, runInsights } from "../../../support/insights-language.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -1,8 +1,9 @@
 import { expect } from "chai";
+import type { LogRecord } from "../../../../tools/cloudwatch/metric-points.ts";
+import type { ResolvedResource } from "../../../../tools/infra/resolve.ts";
+import type { ValueMap } from "../../../../tools/infra/template.ts";
 import { AlarmEvaluator, type Change } from "../../../support/alarms/alarm-evaluator.ts";
 import { isTrue } from "../../../support/alarms/composite-alarm.ts";
-import type { LogRecord } from "../../../support/alarms/metric-points.ts";
-import type { Resource } from "../../../support/alarms/template.ts";
 
 const MINUTE = 60_000;
 const GROUP = "/logs";
@@ -21,7 +22,7 @@ function record(minute: number, fields: Readonly<Record<string, unknown>>): LogR
   };
 }
 
-function metricAlarm(id: string, properties: Resource["properties"]): Resource {
+function metricAlarm(id: string, properties: ValueMap): ResolvedResource {
   return {
     id,
     type: "AWS::CloudWatch::Alarm",
@@ -40,7 +41,7 @@ function metricAlarm(id: string, properties: Resource["properties"]): Resource {
   };
 }
 
-function logAlarm(properties: Resource["properties"], query: Resource["properties"]): Resource {
+function logAlarm(properties: ValueMap, query: ValueMap): ResolvedResource {
   return {
     id: "Log",
     type: "AWS::CloudWatch::LogAlarm",
@@ -64,7 +65,11 @@ function logAlarm(properties: Resource["properties"], query: Resource["propertie
   };
 }
 
-function play(resources: readonly Resource[], records: readonly LogRecord[], minutes: number) {
+function play(
+  resources: readonly ResolvedResource[],
+  records: readonly LogRecord[],
+  minutes: number,
+) {
   const span = { from: 0, to: minutes * MINUTE };
   return new AlarmEvaluator(resources).play(records, span);
 }
@@ -142,7 +147,7 @@ describe("alarms that are played", () => {
   });
 
   it("are refused when CloudWatch would refuse them", () => {
-    const wrong: readonly Resource["properties"][] = [
+    const wrong: readonly ValueMap[] = [
       { MetricName: "M", Period: 90 },
       { MetricName: "M", Period: 1800, EvaluationPeriods: 49 },
       { MetricName: "M", Period: 3600, EvaluationPeriods: 169 },

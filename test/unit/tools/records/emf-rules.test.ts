@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { checkEmf } from "../../support/emf-rules.ts";
+import { checkEmf } from "../../../../tools/records/emf-rules.ts";
 
 type Json = ReturnType<typeof JSON.parse>;
 

@@ -1,26 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { evaluateMath } from "../alarms/metric-math.ts";
-import { type LogRecord, MetricPoints } from "../alarms/metric-points.ts";
-import { type Resource, resolveTemplate } from "../alarms/template.ts";
-import { runInsights } from "../insights-language.ts";
+import { runInsights } from "../cloudwatch/insights-language.ts";
+import { evaluateMath } from "../cloudwatch/metric-math.ts";
+import { type LogRecord, MetricPoints } from "../cloudwatch/metric-points.ts";
+import type { ResolvedResource } from "../infra/resolve.ts";
 import { type ChartLine, type ChartMetric, readDashboard, type Widget } from "./dashboard.ts";
 import type { DashboardData, Series } from "./picture.ts";
 
-const TEMPLATE = fileURLToPath(new URL("../../../infra/fleet.yaml", import.meta.url));
-
-/** What every stack of tests needs to be told. */
-const NEEDED = { Fleet: "web", Bucket: "a-bucket", KeyPrefix: "web/" } as const;
-
-/** The resources of a fleet's stack. @param parameters on top of those without a default */
-export async function fleetResources(
-  parameters: Readonly<Record<string, string>> = {},
-): Promise<readonly Resource[]> {
-  return resolveTemplate(await readFile(TEMPLATE, "utf8"), { ...NEEDED, ...parameters });
-}
-
 /** The widgets of a fleet's dashboard. @throws Error if the stack has none */
-export function dashboardOf(resources: readonly Resource[]): readonly Widget[] {
+export function dashboardOf(resources: readonly ResolvedResource[]): readonly Widget[] {
   const found = resources.find(({ type }) => type === "AWS::CloudWatch::Dashboard");
   if (found === undefined) throw new Error("no dashboard");
   return readDashboard(String(found.properties["DashboardBody"]));

@@ -6,7 +6,7 @@ import {
   MalformedQuery,
   recordFieldsOf,
   runInsights,
-} from "../../support/insights-language.ts";
+} from "../../../../tools/cloudwatch/insights-language.ts";
 
 const event = (timestamp: number, fields: object, logStream = "s"): InsightsEvent => ({
   timestamp,

@@ -1,10 +1,20 @@
 import { expect } from "chai";
-import { EVENT_NAMES, EVENTS, type EventName, type EventRule } from "../../../src/logs/events.ts";
-import { COMMON_FIELDS, FIELDS, fieldRule } from "../../../src/logs/fields.ts";
-import { makeLogger } from "../../../src/logs/logger.ts";
-import { METRICS } from "../../../src/logs/metrics.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-import { checkRecord, isRecord, SAMPLE_FLEET, sampleFields } from "../../support/record-rules.ts";
+import {
+  EVENT_NAMES,
+  EVENTS,
+  type EventName,
+  type EventRule,
+} from "../../../../src/logs/events.ts";
+import { COMMON_FIELDS, FIELDS, fieldRule } from "../../../../src/logs/fields.ts";
+import { makeLogger } from "../../../../src/logs/logger.ts";
+import { METRICS } from "../../../../src/logs/metrics.ts";
+import {
+  checkRecord,
+  isRecord,
+  SAMPLE_FLEET,
+  sampleFields,
+} from "../../../../tools/records/record-rules.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 
 /** The metrics of a sweep's record, by hand. */
 const EMF = {

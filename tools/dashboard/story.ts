@@ -1,5 +1,5 @@
-import { fleetMetrics, routeMetrics } from "../../../src/logs/emf.ts";
-import type { LogRecord } from "../alarms/metric-points.ts";
+import { fleetMetrics, routeMetrics } from "../../src/logs/emf.ts";
+import type { LogRecord } from "../cloudwatch/metric-points.ts";
 
 /** The fleet that the picture of the dashboard is of. */
 export const STORY = {

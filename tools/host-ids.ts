@@ -1,4 +1,4 @@
-import { beatAt, SLOT_MS } from "../../src/agent/heartbeats.ts";
+import { beatAt, SLOT_MS } from "../src/agent/heartbeats.ts";
 
 /** Enough that some twenty of them send their heartbeats within seconds of each other. */
 const CANDIDATES = 400;

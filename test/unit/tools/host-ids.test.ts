@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { beatAt, SLOT_MS } from "../../../src/agent/heartbeats.ts";
-import { hostIdsByBeat } from "../../support/host-ids.ts";
+import { hostIdsByBeat } from "../../../tools/host-ids.ts";
 
 describe("host ids by their heartbeat", () => {
   // From the beginning of a slot to its end, which has no heartbeats.

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { MetricPoints, statisticOf } from "../../../support/alarms/metric-points.ts";
+import { MetricPoints, statisticOf } from "../../../../tools/cloudwatch/metric-points.ts";
 
 const MINUTE = 60_000;
 

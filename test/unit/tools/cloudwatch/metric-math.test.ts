@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { evaluateMath, type Series } from "../../../support/alarms/metric-math.ts";
+import { evaluateMath, type Series } from "../../../../tools/cloudwatch/metric-math.ts";
 
 const none = undefined;
 
