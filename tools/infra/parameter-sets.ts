@@ -51,6 +51,9 @@ export const PARAMETER_SETS: Readonly<Record<string, ParameterSets>> = {
       FilesFailedMax: "10",
       HostsMissingMax: "2",
       HostsBehindMax: "3",
+      HostsUnwellMax: "4",
+      FilesHeldMax: "20",
+      FailureSeconds: "3600",
       FreePercentMin: "5",
     },
     certificates: {

@@ -60,6 +60,20 @@ export const FAULT_CASES: readonly FaultCase[] = [
     },
   },
   {
+    alarm: "SweepsFailing",
+    fault: "the directory of a host that sweeps once an hour is gone",
+    parameters: { FailureSeconds: "3600" },
+    minutes: [240, 240],
+    also: NO_WORK,
+    breakIt: async (fleet, { a }) => {
+      fleet.set("schedule", "rate(1 hour)");
+      // Else it would refuse the change, for want of the directory.
+      await fleet.pass(20);
+      await rm(a.directory, { recursive: true });
+      return async () => await mkdir(a.directory);
+    },
+  },
+  {
     alarm: "OldestFileTooOld",
     fault: "a file cannot be uploaded for hours",
     parameters: { OldestFileSecondsMax: "3600" },

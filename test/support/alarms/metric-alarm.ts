@@ -16,6 +16,9 @@ import {
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 const DAY_SECONDS = 86_400;
+const HOUR_SECONDS = 3_600;
+/** How many days an alarm looks back at most, with periods of an hour or more. */
+const LONG_DAYS_MAX = 7;
 const METRICS_MAX = 10;
 const DESCRIPTION_LENGTH_MAX = 1_024;
 
@@ -52,7 +55,10 @@ export class MetricAlarm {
     const [period = 0, ...others] = periods;
     if (others.some((other) => other !== period)) throw new Error(`${id}: periods differ`);
     if (period <= 0 || period % 60 !== 0) throw new Error(`${id}: bad period`);
-    if (period * this.#evaluationPeriods > DAY_SECONDS) throw new Error(`${id}: over a day`);
+    const daysMax = period < HOUR_SECONDS ? 1 : LONG_DAYS_MAX;
+    if (period * this.#evaluationPeriods > daysMax * DAY_SECONDS) {
+      throw new Error(`${id}: over ${daysMax} days`);
+    }
     if (metrics.length > METRICS_MAX) throw new Error(`${id}: too many metrics`);
     if (this.#datapointsToAlarm > this.#evaluationPeriods) throw new Error(`${id}: M over N`);
     const description = String(properties["AlarmDescription"] ?? "");

@@ -81,7 +81,9 @@ describe("the fleet's dashboard", () => {
       const alarm = alarms().find(({ properties }) => {
         const isOf = properties["MetricName"] === line.name;
         return (
-          isOf && properties["Statistic"] === line.stat && properties["Period"] === line.period
+          isOf &&
+          properties["Statistic"] === line.stat &&
+          Number(properties["Period"]) === line.period
         );
       });
       return alarm === undefined ? undefined : Number(alarm.properties["Threshold"]);

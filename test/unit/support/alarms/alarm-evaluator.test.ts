@@ -149,7 +149,8 @@ describe("alarms that are played", () => {
   it("are refused when CloudWatch would refuse them", () => {
     const wrong: readonly ValueMap[] = [
       { MetricName: "M", Period: 90 },
-      { MetricName: "M", Period: 3600, EvaluationPeriods: 25 },
+      { MetricName: "M", Period: 1800, EvaluationPeriods: 49 },
+      { MetricName: "M", Period: 3600, EvaluationPeriods: 169 },
       { MetricName: "M", EvaluationPeriods: 2, DatapointsToAlarm: 3 },
       { MetricName: "M", AlarmDescription: "x".repeat(1_025) },
       {
