@@ -35,7 +35,14 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a record is acknowledged before it is written",
     file: "lib/record-log.ts",
-    edits: [["    return promise;\n", "    resolve();\n    return promise;\n"]],
+    // By so much that a thread that writes in the very moment of the power cut cannot hide it.
+    edits: [
+      ["    return promise;\n", "    resolve();\n    return promise;\n"],
+      [
+        "this.#busy.then(() => this.#flush())",
+        "this.#busy.then(() => new Promise((go) => setTimeout(go, 50))).then(() => this.#flush())",
+      ],
+    ],
     foundBy: [POWER, "a record"],
   },
   {
