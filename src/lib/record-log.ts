@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { crc32 } from "node:zlib";
 import { replaceFile, syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { checksumOf } from "./checksum.ts";
 import { isErrno } from "./errors.ts";
 
 /** What a log's first line says of the rest. */
@@ -250,8 +250,4 @@ function textOf(format: RecordFormat, records: readonly unknown[]): string {
 function lineOf(record: unknown): string {
   const json = JSON.stringify(record);
   return `${checksumOf(json)} ${json}\n`;
-}
-
-function checksumOf(json: string): string {
-  return crc32(json).toString(16).padStart(8, "0");
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
+import { checksumOf } from "../lib/checksum.ts";
 
 /** How far the records of a spool have been accepted. */
 export interface Cursor {
@@ -85,8 +85,4 @@ function parseSlot(text: string) {
   const [turn, number, next, ...untold] = content.split(" ").map(Number);
   if (turn === undefined || number === undefined || next === undefined) return undefined;
   return { turn, cursor: { number, next, untold } };
-}
-
-function checksumOf(content: string): string {
-  return crc32(content).toString(16).padStart(8, "0");
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
+import { checksumOf } from "../lib/checksum.ts";
 import { EVENT_OVERHEAD_BYTES, type LogEvent } from "./batch.ts";
 
 /**
@@ -115,8 +115,4 @@ function verified(line: Buffer): Buffer | undefined {
 
 function checked(content: string): string {
   return `${checksumOf(content)} ${content}\n`;
-}
-
-function checksumOf(content: string | Buffer): string {
-  return crc32(content).toString(16).padStart(8, "0");
 }
