@@ -3,7 +3,7 @@ import { stableFraction } from "../lib/stable-fraction.ts";
 
 /** Heartbeats are counted in periods of five minutes of UTC. */
 export const SLOT_MS = 300_000;
-/** A period's first seconds are left to the clocks of hosts, which differ. */
+/** A period's first and last seconds are left to the clocks of hosts, which differ. */
 const MARGIN_MS = 10_000;
 /** Over so much of a period the hosts of a fleet are spread. */
 const SPREAD_MS = 240_000;
@@ -33,7 +33,7 @@ export function beatAt(hostId: string, slot: number): number {
  *
  * - A slot is written down before its heartbeat: after a crash between the two it has none.
  * - A slot whose moment has passed is left out, not caught up: a fleet that is started as one must
- *   not beat as one.
+ *   not beat as one. So is one whose writing down took until its end.
  */
 export class Heartbeats {
   readonly #options: HeartbeatsOptions;
@@ -69,6 +69,8 @@ export class Heartbeats {
   async #beat(slot: number): Promise<void> {
     this.#lastSlot = slot;
     await this.#options.keepSlot(slot);
-    await this.#options.beat(slot * SLOT_MS);
+    // A disk that took so long would have it counted in the next slot, which has one of its own.
+    const isStillInSlot = this.#options.clock.now() < (slot + 1) * SLOT_MS - MARGIN_MS;
+    if (isStillInSlot) await this.#options.beat(slot * SLOT_MS);
   }
 }

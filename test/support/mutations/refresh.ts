@@ -171,6 +171,12 @@ export const REFRESH_MUTATIONS: readonly Mutation[] = [
     foundBy: [BEATS, "never two for one slot"],
   },
   {
+    name: "a heartbeat counts for the slot after its own",
+    file: "agent/heartbeats.ts",
+    edits: [["if (isStillInSlot) await", "await"]],
+    foundBy: [BEATS, "a slow disk has let pass"],
+  },
+  {
     name: "heartbeats are caught up at the start",
     file: "agent/heartbeats.ts",
     edits: [
