@@ -17,8 +17,8 @@ import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
 import { RateLimiter } from "../lib/rate-limiter.ts";
 import { VERSION } from "../lib/version.ts";
-import { fleetMetrics } from "../logs/emf.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
+import { lossFields } from "../logs/losses.ts";
 import { LogShipper } from "../logs/shipper.ts";
 import { Spool } from "../logs/spool.ts";
 import { SpoolSpace } from "../logs/spool-space.ts";
@@ -171,9 +171,8 @@ export class Agent {
   /** Tells that nobody has read so many records of standard output. */
   tellUnread(records: number): void {
     const { clock, bootstrap } = this.#options;
-    const metrics = fleetMetrics(bootstrap.fleet, { LogEventsDropped: records }, clock.now());
-    const about = { destination: "stdout", reason: "memory", records };
-    this.logger.log("logs.dropped", { ...about, ...metrics });
+    const about = { fleet: bootstrap.fleet, destination: "stdout", records };
+    this.logger.log("logs.dropped", { ...lossFields(about, clock.now()), reason: "memory" });
   }
 
   /** Begins to send records to CloudWatch Logs; until then they wait. */

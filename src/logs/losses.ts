@@ -1,3 +1,6 @@
+import { fleetMetrics } from "./emf.ts";
+import type { FieldsOf } from "./events.ts";
+
 /**
  * Why a record never reached CloudWatch Logs:
  *
@@ -44,4 +47,17 @@ export class Losses {
     this.#untold = new Map();
     return taken;
   }
+}
+
+/**
+ * What a record says of records that are lost, with the metric.
+ * @param about.destination where they never came to
+ * @param now wall-clock milliseconds
+ */
+export function lossFields(
+  about: { readonly fleet: string; readonly destination: string; readonly records: number },
+  now: number,
+): FieldsOf<"logs.rejected"> {
+  const { fleet, destination, records } = about;
+  return { destination, records, ...fleetMetrics(fleet, { LogEventsDropped: records }, now) };
 }

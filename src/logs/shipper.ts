@@ -1,10 +1,10 @@
 import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { BATCH_EVENTS_MAX, inOrder, makeLogEvent } from "./batch.ts";
-import { fleetMetrics } from "./emf.ts";
 import type { FieldsOf } from "./events.ts";
 import type { LogDestination } from "./log-destination.ts";
 import type { Logger, RecordSink } from "./logger.ts";
+import { lossFields } from "./losses.ts";
 import type { Batch, Spool } from "./spool.ts";
 
 /** Records wait at most this long for company. */
@@ -226,11 +226,9 @@ export class LogShipper implements RecordSink {
     this.#rejectedTotal += records;
   }
 
-  /** What a record says of records that are lost, with the metric. */
   #lossOf(records: number): FieldsOf<"logs.rejected"> {
     const { fleet, clock } = this.#options;
-    const metrics = fleetMetrics(fleet, { LogEventsDropped: records }, clock.now());
-    return { destination: this.#name, records, ...metrics };
+    return lossFields({ fleet, destination: this.#name, records }, clock.now());
   }
 
   get #name(): string {

@@ -21,7 +21,7 @@ const AGE_MARGIN_MS = 10 * 60_000;
 export interface SpoolOptions {
   readonly clock: Clock;
   readonly space: SpoolSpace;
-  /** The log group that the records are for. What an earlier process left for another one is dropped. */
+  /** Whose the records are: the fleet's log group. What an earlier process left for another one is dropped. */
   readonly owner: string;
   /** Default: MEMORY_BYTES_MAX. */
   readonly memoryBytesMax?: number;
