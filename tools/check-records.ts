@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { isErrno, messageOf } from "../src/lib/errors.ts";
 import { EVENT_NAMES } from "../src/logs/events.ts";
 import { CONTENT_MARK, SECRET_MARK } from "./marks.ts";
 import { checkRecord, isRecord, SAMPLE_FLEET } from "./records/record-rules.ts";
@@ -36,13 +37,20 @@ export interface Checked {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** Checks all files of a directory. @throws system errors; Error if there are none */
+/** Checks all files of a directory. @throws Error if there are none; system errors */
 export async function checkRecords(directory: string): Promise<Checked> {
   const problems: string[] = [];
   const counts = new Map<string, number>();
   let records = 0;
-  const names = await readdir(directory);
-  if (names.length === 0) throw new Error(`${directory} is empty: nothing was recorded`);
+  const names = await readdir(directory).catch((error) => {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  });
+  if (names.length === 0) {
+    throw new Error(
+      `nothing was recorded in ${directory}: run tests with S3OA_RECORDS_DIR=${directory}`,
+    );
+  }
   for (const name of names.toSorted()) {
     for await (const line of createInterface({ input: createReadStream(join(directory, name)) })) {
       const wrong: string[] = [];
@@ -70,9 +78,18 @@ export function unseen(counts: ReadonlyMap<string, number>): readonly string[] {
 }
 
 if (import.meta.main) {
-  const { argv, stdout } = process;
-  const directory = argv[2];
-  if (directory === undefined) throw new Error("name the directory");
+  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+    process.stderr.write(`${messageOf(error)}\n`);
+    return 2;
+  });
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { stdout } = process;
+  const [directory = ""] = args;
+  if (directory === "" || directory.startsWith("-")) {
+    throw new Error("name the directory: npm run -s check:records -- DIRECTORY [--all]");
+  }
   const { problems, records, counts } = await checkRecords(directory);
   for (const name of EVENT_NAMES) {
     const reason = NOT_IN_SUITES[name];
@@ -80,8 +97,8 @@ if (import.meta.main) {
     stdout.write(`${String(count).padStart(8)}  ${name}${reason ? `  (${reason})` : ""}\n`);
   }
   for (const problem of problems.slice(0, TOLD_MAX)) stdout.write(`WRONG ${problem}\n`);
-  const missing = argv.includes("--all") ? unseen(counts) : [];
+  const missing = args.includes("--all") ? unseen(counts) : [];
   for (const name of missing) stdout.write(`NEVER SEEN ${name}\n`);
   stdout.write(`${records} records, ${problems.length} problems, ${missing.length} never seen\n`);
-  process.exitCode = problems.length + missing.length === 0 && records > 0 ? 0 : 1;
+  return problems.length + missing.length === 0 && records > 0 ? 0 : 1;
 }
