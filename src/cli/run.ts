@@ -1,17 +1,44 @@
+import type { Agent } from "../agent/agent.ts";
 import { runDaemon } from "../agent/daemon.ts";
+import { ServiceReport } from "../agent/service-report.ts";
 import { systemClock } from "../lib/clock.ts";
-import { AgentError, ExitCode, messageOf } from "../lib/errors.ts";
+import { AgentError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
+import { clearAmbientCapabilities } from "../lib/kernel.ts";
+import {
+  findServiceManager,
+  type ServiceManager,
+  withoutServiceManager,
+} from "../lib/service-manager.ts";
 import { makeStreamSink } from "../logs/stream-sink.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
-import { afterStopDeadline } from "./deadline.ts";
+import { afterStopDeadline, STOP_MS_MAX } from "./deadline.ts";
 import { settleHost, startAgent } from "./start-agent.ts";
 
 /**
  * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
- * CloudWatch Logs.
+ * CloudWatch Logs. A service manager hears how it is, from the first moment on, and nobody else
+ * has its socket or its capabilities.
  * @throws AgentError if it cannot begin its work
  */
-export async function run(options: CommonOptions, context: CommandContext): Promise<ExitCode> {
+export async function run(options: CommonOptions, given: CommandContext): Promise<ExitCode> {
+  using manager = findServiceManager(given.env);
+  const context = { ...given, env: withoutServiceManager(given.env) };
+  manager.status("starting");
+  try {
+    clearAmbientCapabilities();
+    return await runAgent(options, context, manager);
+  } catch (error) {
+    // Systemd shows it until the next start.
+    manager.status(context.stop.aborted ? "stopped" : failureText(error));
+    throw error;
+  }
+}
+
+async function runAgent(
+  options: CommonOptions,
+  context: CommandContext,
+  manager: ServiceManager,
+): Promise<ExitCode> {
   const output = makeStreamSink(context.stdout);
   const { agent, host } = await startAgent(options, context, [output]);
   output.onFlowing = (records) => agent.tellUnread(records);
@@ -26,6 +53,9 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
   });
   agent.logger.log("agent.started", { pid: process.pid, node: process.versions.node });
   agent.startShipping();
+  const service = serviceReport(agent, context, manager);
+  service.start();
+  let last = "stopped";
   try {
     await settleHost(agent, host);
     await runDaemon({
@@ -36,6 +66,7 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
       random: Math.random,
       stop: context.stop,
       cancel: afterStopDeadline(context.stop),
+      service,
       onReload: (refreshNow) => {
         refresh = refreshNow;
         if (isWished) refreshNow();
@@ -47,10 +78,24 @@ export async function run(options: CommonOptions, context: CommandContext): Prom
     if (context.stop.aborted) return ExitCode.done;
     const { hint, exitCode } = error instanceof AgentError ? error : {};
     agent.logger.log("agent.failed", { message: messageOf(error), hint, exitCode });
+    last = failureText(error);
     throw error;
   } finally {
     await agent.stop();
+    await service.end(last);
   }
+}
+
+/** A status is for everybody on the host: what was not written for people may hold anything. */
+function failureText(error: unknown): string {
+  const isForPeople = error instanceof AgentError || errnoOf(error) !== undefined;
+  return `failed: ${isForPeople ? messageOf(error) : "see the journal"}`;
+}
+
+function serviceReport(agent: Agent, { stop }: CommandContext, manager: ServiceManager) {
+  const { logger, progress } = agent;
+  const stopMsMax = STOP_MS_MAX;
+  return new ServiceReport({ manager, progress, logger, clock: systemClock, stop, stopMsMax });
 }
 
 /** The state directory is for who may enter it; systemd's runtime directory is for everybody. */

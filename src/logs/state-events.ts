@@ -259,6 +259,12 @@ export const STATE_EVENTS = {
     required: ["route", "dueAt", "nextDueAt", "missed"],
     optional: [],
   },
+  "sweep.stuck": {
+    level: "error",
+    doc: "A sweep, or another `task` of the agent, has not got on for minutes and hangs: the service manager is told no longer that the agent lives, and starts it anew. `lastStep` is what it did last.",
+    required: ["task", "lastStep", "quietSeconds"],
+    optional: [],
+  },
   "sweep.weakened": {
     level: "warn",
     doc: "Files were transferred without a lease; `reason` is the filesystem or the kernel's answer.",
