@@ -1,5 +1,6 @@
 import type { Agent } from "../agent/agent.ts";
 import { runDaemon } from "../agent/daemon.ts";
+import { watchRoots } from "../agent/remade-roots.ts";
 import { ServiceReport } from "../agent/service-report.ts";
 import { systemClock } from "../lib/clock.ts";
 import { AgentError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
@@ -13,6 +14,7 @@ import { makeStreamSink } from "../logs/stream-sink.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { afterStopDeadline, STOP_MS_MAX } from "./deadline.ts";
 import { settleHost, startAgent } from "./start-agent.ts";
+import { whenConfigured } from "./wait-configured.ts";
 
 /**
  * `run`: the daemon. Every record goes to standard output, one JSON object a line, and to
@@ -22,11 +24,15 @@ import { settleHost, startAgent } from "./start-agent.ts";
  */
 export async function run(options: CommonOptions, given: CommandContext): Promise<ExitCode> {
   using manager = findServiceManager(given.env);
-  const context = { ...given, env: withoutServiceManager(given.env) };
+  const restart = new AbortController();
+  const stop = AbortSignal.any([given.stop, restart.signal]);
+  const context = { ...given, env: withoutServiceManager(given.env), stop };
   manager.status("starting");
   try {
     clearAmbientCapabilities();
-    return await runAgent(options, context, manager);
+    const exitCode = await runAgent(options, context, { manager, restart });
+    // A service manager starts again what ends by itself.
+    return restart.signal.aborted && !given.stop.aborted ? ExitCode.failed : exitCode;
   } catch (error) {
     // Systemd shows it until the next start.
     manager.status(context.stop.aborted ? "stopped" : failureText(error));
@@ -37,10 +43,15 @@ export async function run(options: CommonOptions, given: CommandContext): Promis
 async function runAgent(
   options: CommonOptions,
   context: CommandContext,
-  manager: ServiceManager,
+  about: { readonly manager: ServiceManager; readonly restart: AbortController },
 ): Promise<ExitCode> {
+  const { manager, restart } = about;
   const output = makeStreamSink(context.stdout);
-  const { agent, host } = await startAgent(options, context, [output]);
+  const begin = () => startAgent(options, context, [output]);
+  const clock = systemClock;
+  const started = await whenConfigured(begin, options, context, { manager, clock });
+  if (started === undefined) return ExitCode.done;
+  const { agent, bootstrap, host } = started;
   output.onFlowing = (records) => agent.tellUnread(records);
   // From now on a SIGHUP must not end the process; one that comes too early is fulfilled later.
   let isWished = false;
@@ -55,6 +66,13 @@ async function runAgent(
   agent.startShipping();
   const service = serviceReport(agent, context, manager);
   service.start();
+  if (manager.isThere) {
+    const { logger } = agent;
+    const { allowedRoots } = bootstrap;
+    const { workingDirectory, stop } = context;
+    const onRemade = () => restart.abort(new Error("an allowed root was made anew"));
+    void watchRoots({ allowedRoots, workingDirectory, logger, clock, stop, onRemade });
+  }
   let last = "stopped";
   try {
     await settleHost(agent, host);
@@ -62,7 +80,7 @@ async function runAgent(
       agent,
       workingDirectory: context.workingDirectory,
       statusDirectories: statusDirectories(agent.stateDirectory, context.env),
-      clock: systemClock,
+      clock,
       random: Math.random,
       stop: context.stop,
       cancel: afterStopDeadline(context.stop),
