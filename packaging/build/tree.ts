@@ -28,6 +28,7 @@ export interface TreeFile {
  * @param tree the directory to make; one that is there already is replaced as a whole.
  * @param bundle the agent's code: file name to text.
  * @param licences the text about the packages in it.
+ * @param billOfMaterials the text about all parts.
  * @param date the time that all files and directories get.
  * @returns the tree's files, sorted.
  */
@@ -37,9 +38,10 @@ export async function assembleTree(options: {
   runtime: Runtime;
   bundle: ReadonlyMap<string, string>;
   licences: string;
+  billOfMaterials: string;
   date: Date;
 }): Promise<TreeFile[]> {
-  const { checkout, tree, runtime, bundle, licences, date } = options;
+  const { checkout, tree, runtime, bundle, licences, billOfMaterials, date } = options;
   const unfinished = `${tree}.${process.pid}`;
   const lib = join(unfinished, "lib/s3-offload-agent");
   const doc = join(unfinished, "share/doc/s3-offload-agent");
@@ -54,6 +56,7 @@ export async function assembleTree(options: {
     await copy(join(checkout, "LICENSE"), join(doc, "LICENSE"));
     await copy(runtime.nodeLicence, join(doc, "LICENSE.node"));
     await writeFile(join(doc, "LICENSE.third-party"), licences);
+    await writeFile(join(doc, "sbom.cdx.json"), billOfMaterials);
 
     const files = await settle(unfinished, date);
     await rm(tree, { recursive: true, force: true });

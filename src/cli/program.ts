@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import type { AllowOptions } from "./allow.ts";
 import type { DoctorOptions } from "./checks/host-survey.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { addFleetCommands } from "./fleet/add-commands.ts";
@@ -105,6 +106,20 @@ export function createProgram(
     .action(async (paths: string[], options: RetryOptions) => {
       const { retry } = await import("./retry.ts");
       done(await retry(paths, options, context));
+    });
+  add(
+    program,
+    "allow",
+    "let the agent take files from directories: the bootstrap file and the unit",
+  )
+    .argument("[dir...]", "directories to put on the list of allowed roots")
+    .option("--remove", "take them from the list")
+    .option("--make", "make those that are not there")
+    .option("--sync", "only give the unit the access that the bootstrap file says")
+    .option("--json", "as one JSON object")
+    .action(async (directories: string[], options: AllowOptions) => {
+      const { allow } = await import("./allow.ts");
+      exitCode = await allow(directories, options, context);
     });
   const config = program.command("config").description("look at the configuration").exitOverride();
   add(config, "show", "show every setting and where it comes from, as the parameters say now")
