@@ -5,12 +5,6 @@ import { fishCompletion } from "./completions/fish.ts";
 import { zshCompletion } from "./completions/zsh.ts";
 import { manPages } from "./man-pages.ts";
 
-/** A file to be installed. */
-export interface ManualFile {
-  readonly bytes: Uint8Array;
-  readonly mode: number;
-}
-
 /**
  * Where zsh looks for completions that packages bring, below /usr/share: everywhere, and in Debian,
  * whose policy keeps site-functions for the administrator.
@@ -28,19 +22,18 @@ export const ZSH_COMPLETION_DEBIAN = "zsh/vendor-completions/_s3-offload-agent";
 export function renderManual(about: {
   readonly version: string;
   readonly date: Date;
-}): ReadonlyMap<string, ManualFile> {
+}): ReadonlyMap<string, Uint8Array> {
   const program = readCommandTree();
-  const files = new Map<string, ManualFile>();
-  const add = (path: string, bytes: Uint8Array) => files.set(path, { bytes, mode: 0o644 });
+  const files = new Map<string, Uint8Array>();
   for (const [name, text] of manPages(program, about)) {
     // Node writes no name and no time into the header.
-    add(`man/man${name.at(-1)}/${name}.gz`, gzipSync(text, { level: 9 }));
+    files.set(`man/man${name.at(-1)}/${name}.gz`, gzipSync(text, { level: 9 }));
   }
   const completions: readonly (readonly [path: string, text: string])[] = [
     ["bash-completion/completions/s3-offload-agent", bashCompletion(program)],
     [ZSH_COMPLETION, zshCompletion(program)],
     ["fish/vendor_completions.d/s3-offload-agent.fish", fishCompletion(program)],
   ];
-  for (const [path, text] of completions) add(path, Buffer.from(text));
+  for (const [path, text] of completions) files.set(path, Buffer.from(text));
   return files;
 }

@@ -119,7 +119,7 @@ export function createProgram(
     .option("--json", "as one JSON object")
     .action(async (directories: string[], options: AllowOptions) => {
       const { allow } = await import("./allow.ts");
-      exitCode = await allow(directories, options, context);
+      done(await allow(directories, options, context));
     });
   const config = program.command("config").description("look at the configuration").exitOverride();
   add(config, "show", "show every setting and where it comes from, as the parameters say now")

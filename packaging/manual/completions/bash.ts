@@ -77,7 +77,7 @@ function quoted(text: string): string {
  * Bash takes an equals sign for a word of its own, so `--config=FILE` comes as three of them. Where
  * files are wanted readline completes them itself, which knows about quotes and the tilde.
  */
-const WALK = `  local command=. word option= words= only_arguments=
+const WALK = `  local IFS=$' \\t\\n' command=. word option= words= only_arguments=
   local -i index count=0
   for ((index = 1; index < COMP_CWORD; index++)); do
     word=\${COMP_WORDS[index]}
