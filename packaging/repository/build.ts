@@ -1,5 +1,6 @@
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { openRepositoryBucket } from "../../src/aws/repository-bucket.ts";
 import { AgentError, configurationError, ExitCode } from "../../src/lib/errors.ts";
 import { tryLock } from "../../src/lib/kernel.ts";
 import { indexApt } from "./apt.ts";
@@ -7,6 +8,8 @@ import { requireExchange } from "./exchange.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { readPackages } from "./packages.ts";
 import { addPackage, planAdditions } from "./pool.ts";
+import { publish } from "./publish.ts";
+import { parseTarget, type Target } from "./published-files.ts";
 import { readPublicKeys, writeChecksums, writeClientFiles, writePublicKeys } from "./root-files.ts";
 import { makeVerifier } from "./signatures.ts";
 import { indexYum } from "./yum.ts";
@@ -21,6 +24,8 @@ export interface RepositoryOptions {
   readonly url: string | undefined;
   /** Fingerprints of keys that hosts are no longer to be given. */
   readonly retire: readonly string[];
+  /** `s3://BUCKET[/PREFIX]`; undefined: nowhere. */
+  readonly publish: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly now: Date;
   readonly signal: AbortSignal;
@@ -33,11 +38,12 @@ export const WORK_DIRECTORY = ".work";
 /**
  * Adds packages to the repository and signs it. All that can be refused is refused before anything
  * is written. Then the order is: public keys, packages, indexes, each in one step, so that hosts
- * can use what is there at every moment and after a kill at any.
+ * can use what is there at every moment and after a kill at any. At last it is published, if so asked.
  * @throws AgentError for the person who runs it; the signal's reason
  */
 export async function buildRepository(options: RepositoryOptions): Promise<void> {
   const { out, signal, now, print } = options;
+  const target = options.publish === undefined ? undefined : requireTarget(options.publish);
   await using keys = await openKeys({ names: options.keys, env: options.env, now, signal });
   const retired = requireRetirable(options.retire, keys);
   const packages =
@@ -72,6 +78,29 @@ export async function buildRepository(options: RepositoryOptions): Promise<void>
     news.push(...(await writePublicKeys(out, await keys.publicKeys(before, retired))));
   }
   report({ news, keys, print });
+  if (target !== undefined) await publishTo(target, options);
+}
+
+function requireTarget(text: string): Target {
+  const target = parseTarget(text);
+  if (target !== undefined) return target;
+  throw configurationError(
+    `--publish ${text} is no place in S3.`,
+    "Write it as s3://BUCKET or s3://BUCKET/PREFIX.",
+  );
+}
+
+async function publishTo(target: Target, options: RepositoryOptions): Promise<void> {
+  const { out, env, now, signal, print } = options;
+  const bucket = await openRepositoryBucket(target.bucket, env);
+  try {
+    const { stored, removed } = await publish({ out, target, bucket, now, signal });
+    for (const path of stored) print(`published ${path}`);
+    for (const path of removed) print(`removed ${path}`);
+    if (stored.length === 0) print("the bucket has it all");
+  } finally {
+    bucket.destroy();
+  }
 }
 
 /** @returns the fingerprints, in one form */

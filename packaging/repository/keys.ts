@@ -128,7 +128,7 @@ async function importKey(home: Home, path: string): Promise<string> {
   const [first] = secret;
   if (first?.[2] === undefined) {
     if (found.length === 0 || status !== 0) {
-      const why = stderr.trim().split("\n").at(-1) ?? "";
+      const why = stderr.trim().replace(/\.$/, "").split("\n").at(-1) ?? "";
       throw configurationError(`${path} holds no key that gpg can read: ${why}.`, EXPORT_HINT);
     }
     throw configurationError(`${path} holds a public key only.`, EXPORT_HINT);
