@@ -57,7 +57,7 @@ async function runAgent(
   service.start();
   let last = "stopped";
   try {
-    await settleHost(agent, host);
+    await agent.progress.watch("the start", () => settleHost(agent, host));
     await runDaemon({
       agent,
       workingDirectory: context.workingDirectory,
