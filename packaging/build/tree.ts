@@ -29,6 +29,7 @@ export interface TreeFile {
  * @param bundle the agent's code: file name to text.
  * @param licences the text about the packages in it.
  * @param billOfMaterials the text about all parts.
+ * @param manual manual pages and completions, by their paths below share.
  * @param date the time that all files and directories get.
  * @returns the tree's files, sorted.
  */
@@ -39,9 +40,10 @@ export async function assembleTree(options: {
   bundle: ReadonlyMap<string, string>;
   licences: string;
   billOfMaterials: string;
+  manual: ReadonlyMap<string, Uint8Array>;
   date: Date;
 }): Promise<TreeFile[]> {
-  const { checkout, tree, runtime, bundle, licences, billOfMaterials, date } = options;
+  const { checkout, tree, runtime, bundle, licences, billOfMaterials, manual, date } = options;
   const unfinished = `${tree}.${process.pid}`;
   const lib = join(unfinished, "lib/s3-offload-agent");
   const doc = join(unfinished, "share/doc/s3-offload-agent");
@@ -57,6 +59,11 @@ export async function assembleTree(options: {
     await copy(runtime.nodeLicence, join(doc, "LICENSE.node"));
     await writeFile(join(doc, "LICENSE.third-party"), licences);
     await writeFile(join(doc, "sbom.cdx.json"), billOfMaterials);
+    for (const [path, bytes] of manual) {
+      const file = join(unfinished, "share", path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    }
 
     const files = await settle(unfinished, date);
     await rm(tree, { recursive: true, force: true });

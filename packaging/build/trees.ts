@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { renderManual } from "../manual/manual.ts";
 import { bundleAgent } from "./bundle.ts";
 import { collectLicences } from "./licences.ts";
 import { type Architecture, findRuntime } from "./runtime.ts";
@@ -41,6 +42,7 @@ export async function buildTrees(options: {
   const entry = join(checkout, "src/main.ts");
   const { files: bundle, sourceMaps, packages } = await bundleAgent({ checkout, entry, version });
   const licences = await collectLicences(packages);
+  const manual = renderManual({ version, date });
 
   const trees: Tree[] = [];
   for (const architecture of architectures) {
@@ -57,7 +59,14 @@ export async function buildTrees(options: {
       packages,
     });
     const path = join(out, `linux-${architecture}`);
-    const files = await assembleTree({ ...parts, tree: path, bundle, licences, billOfMaterials });
+    const files = await assembleTree({
+      ...parts,
+      tree: path,
+      bundle,
+      licences,
+      billOfMaterials,
+      manual,
+    });
     trees.push({ architecture, path, files });
   }
   return { trees, sourceMaps };

@@ -9,7 +9,10 @@
 /** mandoc remarks on longer lines of input. */
 const LINE_BYTES_MAX = 79;
 
-/** The head of a page. @param date the day on the page */
+/**
+ * The head of a page. Lines are not stretched to both edges: long names would tear holes.
+ * @param date the day on the page
+ */
 export function title(about: {
   readonly name: string;
   readonly section: number;
@@ -19,7 +22,7 @@ export function title(about: {
   const name = escaped(about.name.toUpperCase());
   const date = about.date.toISOString().slice(0, 10);
   const source = escaped(`s3-offload-agent ${about.version}`);
-  return `.TH ${name} ${about.section} ${date} "${source}" "s3\\-offload\\-agent"\n`;
+  return `.TH ${name} ${about.section} ${date} "${source}" "s3\\-offload\\-agent"\n.ad l\n`;
 }
 
 /** A section, or a part of one, of blocks that follow each other. */
