@@ -15,7 +15,9 @@ export function bootstrapPage(): string {
     section("Examples", ...EXAMPLES),
     section(
       "See also",
-      paragraph("`s3-offload-agent`(1), `s3-offload-agent-parameters`(7), `systemd.exec`(5)"),
+      paragraph(
+        "`s3-offload-agent`(1), `s3-offload-agent-fleet`(1), `s3-offload-agent-parameters`(7), `systemd.exec`(5)",
+      ),
     ),
   ].join("");
 }
