@@ -44,9 +44,17 @@ export function debianCopyright({
   ].join("\n");
 }
 
+/**
+ * The whole licence, as it stands in the texts of many packages; some leave out its last line, and
+ * then it goes to the line that licences.ts draws between two texts, or to the end.
+ */
+const APACHE_LICENCE =
+  /Apache License\s+Version 2\.0, January 2004(?:(?!\n-{80}\n)[\s\S])*?(?:END OF TERMS AND CONDITIONS|(?=\n-{80}\n)|\s*$)/g;
+
 /** A text as the continuation of a field: one space in front, and a dot for an empty line. */
 function indent(text: string): string {
   return text
+    .replaceAll(APACHE_LICENCE, "[The Apache License 2.0: /usr/share/common-licenses/Apache-2.0]")
     .trim()
     .split("\n")
     .map((line) => (line.trim() === "" ? " ." : ` ${line.trimEnd()}`))

@@ -99,12 +99,13 @@ function variablesOf(options: PackageOptions): Record<string, string> {
     TREE: tree,
     PARTS: parts,
     CHANGELOG: format === "rpm" ? `${parts}/changelog.yaml` : "",
+    LICENSE: format === "rpm" ? "Apache-2.0" : "",
     DEB_COMPRESSION: COMPRESSIONS[compression].deb,
     RPM_COMPRESSION: COMPRESSIONS[compression].rpm,
   };
 }
 
-/** Puts values in the place of `${NAME}`, comments excepted. */
+/** Puts values in the place of each `${NAME}`. */
 function fillIn(manifest: string, variables: Readonly<Record<string, string>>): string {
   return manifest.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
     const value = variables[name];

@@ -1,5 +1,5 @@
 import { mkdir, readFile, realpath, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { BOOTSTRAP_FILE_DEFAULT, type LocalBootstrap, readBootstrap } from "../config/bootstrap.ts";
 import { withAllowedRoots } from "../config/bootstrap-roots.ts";
 import { UNIT } from "../host/unit-drop-in.ts";
@@ -13,7 +13,9 @@ import {
   isUnitActive,
   ownPlaces,
   putDropIn,
+  ROOTS_VARIABLE,
   type UnitHost,
+  variableFile,
   wantedDropIn,
 } from "./write-access.ts";
 
@@ -31,11 +33,6 @@ export interface AllowHost {
   readonly systemRoot: string;
   readonly euid: number | undefined;
 }
-
-const ROOTS_VARIABLE = "S3_OFFLOAD_ALLOWED_ROOTS";
-
-/** The unit takes variables from these, if they are there. */
-const ENVIRONMENT_FILES = ["/etc/default/s3-offload-agent", "/etc/sysconfig/s3-offload-agent"];
 
 /**
  * `allow`: puts directories on the bootstrap file's list of allowed roots, or takes them from it,
@@ -67,16 +64,17 @@ export async function allow(
 
   const notes = [...change.notes];
   if (options.remove !== true) notes.push(...(await notThere(asked)));
-  const variableIn = await whereVariableIsSet(env, host.systemRoot);
-  if (variableIn !== undefined && options.sync !== true) {
+  const unitsFile = await variableFile(unitHost);
+  const variableIn = unitsFile ?? (env[ROOTS_VARIABLE] ? "the environment" : undefined);
+  const isSync = options.sync === true;
+  if (variableIn !== undefined && !isSync) {
     notes.push(
       `The list of ${file} has no effect: ${ROOTS_VARIABLE} is set in ${variableIn} and stands for it.`,
     );
   }
-  // What a variable of the unit says is known when the unit starts.
-  const isUnitsOwn = variableIn !== undefined && variableIn !== "the environment";
+  // What the unit's own variable says is known when the unit starts.
   const dropIn =
-    isUnitsOwn && options.sync !== true
+    unitsFile !== undefined && !isSync
       ? undefined
       : await bringInLine(readBootstrap({ file: named, env }), { file, unitHost, notes });
   const isChanged = dropIn?.isChanged === true || (isFileChanged && dropIn !== undefined);
@@ -189,18 +187,6 @@ async function notThere(asked: readonly string[]): Promise<readonly string[]> {
     }),
   );
   return notes.flat();
-}
-
-/** @returns undefined if it is not set, else where: in a file that the unit reads, or here */
-async function whereVariableIsSet(
-  env: CommandContext["env"],
-  systemRoot: string,
-): Promise<string | undefined> {
-  for (const file of ENVIRONMENT_FILES) {
-    const text = await readFile(join(systemRoot, file), "utf8").catch(() => "");
-    if (new RegExp(`^\\s*${ROOTS_VARIABLE}=`, "m").test(text)) return file;
-  }
-  return (env[ROOTS_VARIABLE] ?? "") === "" ? undefined : "the environment";
 }
 
 async function bringInLine(

@@ -130,6 +130,20 @@ async function isBooted({ systemRoot }: UnitHost): Promise<boolean> {
   return await isDirectory(join(systemRoot, "/run/systemd/system"));
 }
 
+export const ROOTS_VARIABLE = "S3_OFFLOAD_ALLOWED_ROOTS";
+
+/** The unit takes variables from these, if they are there. */
+const ENVIRONMENT_FILES = ["/etc/default/s3-offload-agent", "/etc/sysconfig/s3-offload-agent"];
+
+/** The file from which the unit's start takes the list of allowed roots; undefined: from none. */
+export async function variableFile({ systemRoot }: UnitHost): Promise<string | undefined> {
+  for (const file of ENVIRONMENT_FILES) {
+    const text = await readFile(join(systemRoot, file), "utf8").catch(() => "");
+    if (new RegExp(`^\\s*${ROOTS_VARIABLE}=`, "m").test(text)) return file;
+  }
+  return undefined;
+}
+
 /** Whether the unit runs now; false where nobody knows. */
 export async function isUnitActive(host: UnitHost): Promise<boolean> {
   if (!(await isBooted(host))) return false;
