@@ -196,9 +196,17 @@ async function assertUsable(path: string, isReadOnly: boolean): Promise<void> {
 function unusable(path: string, error: unknown): AgentError {
   return configurationError(
     `The watched directory ${path} cannot be used: ${errnoOf(error) ?? messageOf(error)}.`,
-    isErrno(error, "EMFILE", "ENFILE")
-      ? "Let the process open more files (LimitNOFILE= in the unit, ulimit -n)."
-      : "The agent's user needs to read and write it; writing is what removing a file takes.",
+    wayOutOf(path, error),
     error,
   );
+}
+
+function wayOutOf(path: string, error: unknown): string {
+  if (isErrno(error, "EMFILE", "ENFILE")) {
+    return "Let the process open more files (LimitNOFILE= in the unit, ulimit -n).";
+  }
+  if (isErrno(error, "EROFS")) {
+    return `Give the unit write access to it: s3-offload-agent allow ${path}, then systemctl restart s3-offload-agent. If its filesystem is mounted read-only, mount it writable.`;
+  }
+  return "The agent's user needs to read and write it; writing is what removing a file takes.";
 }
