@@ -268,7 +268,11 @@ async function publicKeys(
   await mkdir(ring, { mode: 0o700 });
   const env = { ...home.env, GNUPGHOME: ring };
   const at = (args: readonly string[], input: string | Buffer = "") =>
-    runTool("gpg", ["--batch", "--no-tty", "--quiet", ...args], { env, input, signal });
+    runTool("gpg", ["--batch", "--no-tty", "--quiet", "--no-autostart", ...args], {
+      env,
+      input,
+      signal,
+    });
   await at(["--import"], own.stdout);
   if (extra.length > 0) await at(["--import"], extra);
   for (const fingerprint of without) await at(["--yes", "--delete-keys", fingerprint]);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtempDisposable, readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { configurationError, isErrno } from "../../src/lib/errors.ts";
 import { tryTool } from "./tool.ts";
@@ -100,11 +101,20 @@ async function readDeb(file: string, bytes: Buffer, signal: AbortSignal): Promis
 }
 
 async function readRpm(file: string, bytes: Buffer, signal: AbortSignal): Promise<Package> {
+  // rpm makes a database where there is none, on Debian in the caller's home.
+  await using scratch = await mkdtempDisposable(join(tmpdir(), "rpmdb-"));
+  const database = ["-D", `_dbpath ${scratch.path}`];
   // Whose signature it bears is of no matter; digests of header and payload are checked.
-  const checked = await tryTool("rpmkeys", ["--checksig", "--nosignature", file], { signal });
-  const described = await tryTool("rpm", ["-qp", "--nosignature", "--qf", RPM_FORMAT, file], {
+  const checked = await tryTool("rpmkeys", [...database, "--checksig", "--nosignature", file], {
     signal,
   });
+  const described = await tryTool(
+    "rpm",
+    [...database, "-qp", "--nosignature", "--qf", RPM_FORMAT, file],
+    {
+      signal,
+    },
+  );
   if (checked.status !== 0 || described.status !== 0) {
     throw damaged(file, checked.stdout.toString() + described.stderr);
   }

@@ -67,9 +67,11 @@ const APPLY_AGAIN_MS = 60_000;
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { agent, clock, random, stop, service } = options;
   const { logger, workplace, progress } = agent;
-  await workplace.openState(false);
   const file = agent.lastKnownGood();
-  const good = await usable(options, file);
+  const good = await progress.watch("the start", async () => {
+    await workplace.openState(false);
+    return await usable(options, file);
+  });
   let onChange = () => {};
   let woken = Promise.withResolvers<void>();
   /** The configuration that was desired has been put into effect, or refused. */
@@ -93,7 +95,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   options.onReload(() => void service.reloading(refreshNow()));
   const { hostId } = agent.host;
   const beatFile = new BeatFile(agent.stateDirectory);
-  const lastBeat = await beatFile.read();
+  const lastBeat = await progress.watch("the start", () => beatFile.read());
   const lanes = new Lanes({
     ...options,
     sweeper: agent.sweeper,

@@ -78,8 +78,8 @@ export async function allow(
       ? undefined
       : await bringInLine(readBootstrap({ file: named, env }), { file, unitHost, notes });
   const isChanged = dropIn?.isChanged === true || (isFileChanged && dropIn !== undefined);
-  const isActive = isChanged && (await isUnitActive(unitHost));
-  tell({ file, ...change, made, notes, dropIn, isActive }, options, context);
+  const isActive = !isSync && isChanged && (await isUnitActive(unitHost));
+  tell({ file, ...change, made, notes, dropIn, isRestartNeeded: isActive }, options, context);
   return ExitCode.done;
 }
 
@@ -208,13 +208,12 @@ function tell(
     readonly notes: readonly string[];
     /** Undefined: it is left to the unit's start. */
     readonly dropIn: DropInChange | undefined;
-    readonly isActive: boolean;
+    readonly isRestartNeeded: boolean;
   },
   { json, sync }: AllowOptions,
   { stdout }: CommandContext,
 ): void {
-  const { file, add, remove, made, notes, dropIn, isActive } = done;
-  const isRestartNeeded = isActive && sync !== true;
+  const { file, add, remove, made, notes, dropIn, isRestartNeeded } = done;
   if (json === true) {
     const answer = {
       bootstrapFile: file,

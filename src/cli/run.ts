@@ -75,7 +75,7 @@ async function runAgent(
   }
   let last = "stopped";
   try {
-    await settleHost(agent, host);
+    await agent.progress.watch("the start", () => settleHost(agent, host));
     await runDaemon({
       agent,
       workingDirectory: context.workingDirectory,

@@ -1,4 +1,4 @@
-import { type Document, isMap, isScalar, isSeq, parseDocument, stringify } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, parseDocument, stringify } from "yaml";
 import { configurationError } from "../lib/errors.ts";
 
 const KEY = "allowedRoots";
@@ -97,8 +97,16 @@ function insertList(text: string, contents: unknown, roots: readonly string[]): 
 /** As the library writes it; it may change indents and blank lines, and keeps every comment. */
 function writeAnew(text: string, _document: Document, { roots }: RootsChange): string {
   const document = parse(text);
-  if (isMap(document.contents)) document.set(KEY, document.createNode([...roots]));
-  else document.contents = document.createNode({ [KEY]: [...roots] });
+  const { contents } = document;
+  const list = document.createNode([...roots]);
+  if (isMap(contents)) {
+    const before = contents.get(KEY, true);
+    // Behind a flow list or a text stands a comment of the whole list.
+    if (isNode(before)) list.comment = before.comment ?? null;
+    contents.set(KEY, list);
+  } else {
+    document.contents = document.createNode({ [KEY]: list });
+  }
   return document.toString({ lineWidth: 0 });
 }
 

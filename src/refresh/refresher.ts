@@ -218,9 +218,9 @@ export class Refresher {
       // What was read before the wish may be older than what the person has in mind. So may this
       // be for one who wishes meanwhile: the wish is over before it is fulfilled, not after.
       this.#reading = undefined;
-      this.#isWished = false;
       const { resolve } = this.#tried;
       this.#tried = Promise.withResolvers();
+      this.#isWished = false;
       try {
         await this.#readAll(stop, true);
       } catch (error) {

@@ -96,6 +96,9 @@ export function isBelow(path: string, root: string): boolean {
   return path === root || path.startsWith(folder);
 }
 
+/** The unit has an empty tmpfs in the place of these (ProtectHome= in systemd.exec(5)). */
+const HIDDEN = /^\/(?:home|root|run\/user)\//;
+
 async function realPath(asked: string): Promise<string> {
   try {
     return await realpath(asked);
@@ -103,7 +106,7 @@ async function realPath(asked: string): Promise<string> {
     if (!isErrno(error, "ENOENT")) throw unusable(asked, error);
     throw configurationError(
       `The watched directory ${asked} does not exist.`,
-      "Make it (mkdir), or name another one with the parameter `directory`.",
+      `Make it (mkdir)${HIDDEN.test(asked) ? "; there the unit sees only what it was given at its start (systemctl restart s3-offload-agent)" : ""}, or name another one with the parameter \`directory\`.`,
       error,
     );
   }

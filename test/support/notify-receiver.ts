@@ -21,6 +21,8 @@ export interface NotifyReceiver extends AsyncDisposable {
   next(fits: (text: string) => boolean): Promise<Notice>;
   /** Reads nothing, so that the kernel's queue of it runs full, or reads on. */
   order(what: "pause" | "resume"): Promise<void>;
+  /** Resolves when the process has not fed the watchdog for so many seconds, from now on. */
+  expired(seconds: number): Promise<void>;
 }
 
 /** Listens at a path, or at `@` and an abstract name. */
@@ -76,6 +78,10 @@ export async function receiveNotices(address: string): Promise<NotifyReceiver> {
       const before = orders.length;
       child.say(what);
       await until(() => (orders.length > before ? true : undefined));
+    },
+    async expired(seconds) {
+      child.say(`watch ${seconds}`);
+      await until(() => (orders.at(-1) === "expired" ? true : undefined));
     },
     async [Symbol.asyncDispose]() {
       await child[Symbol.asyncDispose]();

@@ -34,15 +34,17 @@ export async function writeAccessChecks(
   bootstrapFile: string,
   host: UnitHost,
 ): Promise<readonly Check[]> {
-  const unit = await askUnit(host);
-  if (!unit.isLoaded) return [];
+  const { isLoaded, pid } = await askUnit(host);
+  if (!isLoaded) return [];
   const name = "unit's write access";
-  const { pid } = unit;
-  const roots = pid === undefined ? [] : local.allowedRoots.map((root) => resolve("/", root));
-  return [
-    { name, about: DROP_IN_FILE, run: () => dropInCheck(local, bootstrapFile, host) },
-    ...roots.map((about) => ({ name, about, run: () => rootCheck(about, pid ?? 0) })),
-  ];
+  const dropIn = {
+    name,
+    about: DROP_IN_FILE,
+    run: () => dropInCheck(local, bootstrapFile, host),
+  };
+  if (pid === undefined) return [dropIn];
+  const roots = local.allowedRoots.map((root) => resolve("/", root));
+  return [dropIn, ...roots.map((about) => ({ name, about, run: () => rootCheck(about, pid) }))];
 }
 
 /** What systemd says; nothing, where it does not run. `pid`: undefined if the unit does not run */
