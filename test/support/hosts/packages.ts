@@ -9,7 +9,10 @@ const CHECKOUT = resolve(import.meta.dirname, "../../..");
 const CACHE = join(CHECKOUT, "build/test-packages");
 
 /** What a package is made of: a change in any of these makes it anew. */
-const SOURCES = ["src", "packaging", "docs", "package.json", "package-lock.json", "CHANGELOG.md"];
+const SOURCES = [
+  ...["src", "packaging", "package.json", "package-lock.json", "CHANGELOG.md", "LICENSE"],
+  "tools/package-go-tools.txt",
+];
 
 /** Packages of one version. */
 export interface BuiltPackages {
