@@ -112,7 +112,7 @@ async function assertRegion(client: SSMClient): Promise<void> {
 }
 
 /** An endpoint that is an address or localhost cannot have the bucket's name before its own. */
-function takesPathStyle(env: Readonly<Record<string, string | undefined>>): boolean {
+export function takesPathStyle(env: Readonly<Record<string, string | undefined>>): boolean {
   const endpoint = env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"];
   if (endpoint === undefined || !URL.canParse(endpoint)) return false;
   const host = new URL(endpoint).hostname.replace(/^\[|\]$/g, "");
