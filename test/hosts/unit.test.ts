@@ -197,8 +197,8 @@ for (const image of IMAGES) {
 
     /** Runs a command as root with the unit's view of the filesystems. */
     async function inside(command: string) {
-      const enter = ["nsenter", "--target", String(await mainPid()), "--mount", "--wd=/"];
-      return await host.run([...enter, "sh", "-c", command]);
+      const enter = ["nsenter", "--target", String(await mainPid()), "--mount"];
+      return await host.run([...enter, "sh", "-c", `cd /; ${command}`]);
     }
   });
 }
