@@ -2,10 +2,10 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { BuildError } from "./build/build-error.ts";
-import { bundleAgent } from "./build/bundle.ts";
-import { collectLicences } from "./build/licences.ts";
-import { ARCHITECTURES, type Architecture, findRuntime } from "./build/runtime.ts";
-import { assembleTree, sourceDate, type TreeFile } from "./build/tree.ts";
+import { ARCHITECTURES, type Architecture } from "./build/runtime.ts";
+import { sourceDate, type TreeFile } from "./build/tree.ts";
+import { buildTrees } from "./build/trees.ts";
+import { packageVersion } from "./build/version.ts";
 
 const USAGE = "usage: node packaging/build.ts [--out DIR] [--arch x64|arm64|all]";
 
@@ -19,25 +19,17 @@ try {
   process.exitCode = 1;
 }
 
-/** Builds the tree of every architecture asked for: the bundle once, then tree after tree. */
+/** Builds the trees, and says what they hold. */
 async function build({ out, architectures }: { out: string; architectures: Architecture[] }) {
-  const date = sourceDate(checkout);
-  const {
-    files: bundle,
-    sourceMaps,
-    packages,
-  } = await bundleAgent({
+  const { trees, sourceMaps } = await buildTrees({
     checkout,
-    entry: join(checkout, "src/main.ts"),
+    out,
+    architectures,
+    version: await packageVersion(checkout),
+    date: sourceDate(checkout),
+    stripped: false,
   });
-  const licences = await collectLicences(packages);
-
-  for (const architecture of architectures) {
-    const runtime = await findRuntime({ checkout, architecture });
-    const tree = join(out, `linux-${architecture}`);
-    const files = await assembleTree({ checkout, tree, runtime, bundle, licences, date });
-    print(tree, files);
-  }
+  for (const { path, files } of trees) print(path, files);
 
   const mapsDirectory = join(out, "source-maps");
   await rm(mapsDirectory, { recursive: true, force: true });

@@ -24,10 +24,15 @@ export interface Bundle {
  * source line in front of an uncaught error.
  *
  * @param entry the module to start with; `checkout` has the node_modules to take packages from.
+ * @param version stands in for that of package.json.
  * @throws BuildError if a module is missing or has a syntax error; esbuild has printed where.
  */
-export async function bundleAgent(options: { checkout: string; entry: string }): Promise<Bundle> {
-  const { checkout, entry } = options;
+export async function bundleAgent(options: {
+  checkout: string;
+  entry: string;
+  version: string;
+}): Promise<Bundle> {
+  const { checkout, entry, version } = options;
   const koffi = koffiPlugin();
   const result = await build({
     absWorkingDir: checkout,
@@ -57,7 +62,7 @@ export async function bundleAgent(options: { checkout: string; entry: string }):
     // well be decoded where the map was kept. It names sources, it does not hold their text.
     sourcemap: "external",
     sourcesContent: false,
-    plugins: [koffi.plugin],
+    plugins: [koffi.plugin, versionPlugin({ checkout, version })],
   }).catch((error: BuildFailure) => {
     throw new BuildError(`${error.errors?.length ?? 1} errors in the bundle, see above`, {
       cause: error,
@@ -94,6 +99,22 @@ function koffiPlugin(): { plugin: Plugin; wasApplied: () => boolean } {
     },
   };
   return { plugin, wasApplied: () => applied };
+}
+
+/**
+ * Gives src/lib/version.ts a package.json with the version that is being built, and nothing else:
+ * packages of another version (a release made of a `-dev` commit, say) need no other source.
+ */
+function versionPlugin({ checkout, version }: { checkout: string; version: string }): Plugin {
+  const manifest = join(checkout, "package.json");
+  return {
+    name: "version",
+    setup(build) {
+      build.onLoad({ filter: /[/\\]package\.json$/ }, ({ path }) =>
+        path === manifest ? { contents: JSON.stringify({ version }), loader: "json" } : undefined,
+      );
+    },
+  };
 }
 
 /** The sources that are left in an output file after tree-shaking. */

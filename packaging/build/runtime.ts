@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildError } from "./build-error.ts";
+import { packageVersion } from "./version.ts";
 
 /** The architectures that packages are made for, in Node's words. */
 export const ARCHITECTURES = ["x64", "arm64"] as const;
@@ -15,6 +16,9 @@ export interface Runtime {
   readonly nodeLicence: string;
   /** koffi's native half, for glibc. */
   readonly koffi: string;
+  /** Their versions. */
+  readonly nodeVersion: string;
+  readonly koffiVersion: string;
 }
 
 /** The `e_machine` field of an ELF header, from the System V ABI's supplements. */
@@ -32,15 +36,19 @@ export async function findRuntime(options: {
 }): Promise<Runtime> {
   const { checkout, architecture } = options;
   const home = architecture === process.arch ? checkout : await downloaded(options);
-  const modules = join(home, "node_modules");
-  const runtime: Runtime = {
-    node: join(modules, `node-linux-${architecture}/bin/node`),
-    nodeLicence: join(modules, `node-linux-${architecture}/LICENSE`),
-    koffi: join(modules, `@koromix/koffi-linux-${architecture}/linux_${architecture}/koffi.node`),
+  const nodeHome = join(home, `node_modules/node-linux-${architecture}`);
+  const koffiHome = join(home, `node_modules/@koromix/koffi-linux-${architecture}`);
+  const node = join(nodeHome, "bin/node");
+  const koffi = join(koffiHome, `linux_${architecture}/koffi.node`);
+  await requireElf(node, architecture);
+  await requireElf(koffi, architecture);
+  return {
+    node,
+    nodeLicence: join(nodeHome, "LICENSE"),
+    koffi,
+    nodeVersion: await packageVersion(nodeHome),
+    koffiVersion: await packageVersion(koffiHome),
   };
-  await requireElf(runtime.node, architecture);
-  await requireElf(runtime.koffi, architecture);
-  return runtime;
 }
 
 /** The directory below which npm has installed what the lock file holds for the architecture. */

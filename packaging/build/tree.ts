@@ -28,6 +28,8 @@ export interface TreeFile {
  * @param tree the directory to make; one that is there already is replaced as a whole.
  * @param bundle the agent's code: file name to text.
  * @param licences the text about the packages in it.
+ * @param billOfMaterials the text about all parts.
+ * @param manual manual pages and completions, by their paths below share.
  * @param date the time that all files and directories get.
  * @returns the tree's files, sorted.
  */
@@ -37,9 +39,11 @@ export async function assembleTree(options: {
   runtime: Runtime;
   bundle: ReadonlyMap<string, string>;
   licences: string;
+  billOfMaterials: string;
+  manual: ReadonlyMap<string, Uint8Array>;
   date: Date;
 }): Promise<TreeFile[]> {
-  const { checkout, tree, runtime, bundle, licences, date } = options;
+  const { checkout, tree, runtime, bundle, licences, billOfMaterials, manual, date } = options;
   const unfinished = `${tree}.${process.pid}`;
   const lib = join(unfinished, "lib/s3-offload-agent");
   const doc = join(unfinished, "share/doc/s3-offload-agent");
@@ -54,6 +58,12 @@ export async function assembleTree(options: {
     await copy(join(checkout, "LICENSE"), join(doc, "LICENSE"));
     await copy(runtime.nodeLicence, join(doc, "LICENSE.node"));
     await writeFile(join(doc, "LICENSE.third-party"), licences);
+    await writeFile(join(doc, "sbom.cdx.json"), billOfMaterials);
+    for (const [path, bytes] of manual) {
+      const file = join(unfinished, "share", path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    }
 
     const files = await settle(unfinished, date);
     await rm(tree, { recursive: true, force: true });

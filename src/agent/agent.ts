@@ -15,6 +15,7 @@ import { type ParameterSet, type ParameterSource, parameterPaths } from "../conf
 import type { Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
+import { Progress } from "../lib/progress.ts";
 import { RateLimiter } from "../lib/rate-limiter.ts";
 import { VERSION } from "../lib/version.ts";
 import { type Logger, makeLogger, type RecordSink } from "../logs/logger.ts";
@@ -25,11 +26,12 @@ import { SpoolSpace } from "../logs/spool-space.ts";
 import { LastKnownGoodFile } from "../refresh/last-known-good.ts";
 import { readParametersNow } from "../refresh/read-now.ts";
 import { limitUploads } from "../sweep/limited-store.ts";
+import { markGrants, markRequests } from "../sweep/marked-store.ts";
 import { Sweeper } from "./sweeper.ts";
 import { type Route, Workplace } from "./workplace.ts";
 
 /** When the last records are given up at the end. */
-const FLUSH_MS_MAX = 10_000;
+export const FLUSH_MS_MAX = 10_000;
 
 /** What an agent is made of; everything that differs between a host, a person's terminal and a test. */
 export interface AgentOptions {
@@ -56,6 +58,8 @@ export class Agent {
   readonly host: Host;
   readonly parameters: ParameterSource;
   readonly stateDirectory: string;
+  /** What is under way, to see what hangs. */
+  readonly progress: Progress;
   readonly #options: AgentOptions;
   readonly #clients: AwsClients;
   readonly #uploadLimiter: RateLimiter;
@@ -79,6 +83,7 @@ export class Agent {
     const { fleet, hostId, allowedBuckets, allowOverwrite, minAgeFloorMs } = bootstrap;
     this.#options = options;
     this.#clients = clients;
+    this.progress = new Progress(clock);
     const paths = parameterPaths(bootstrap);
     this.host = { hostId, paths, allowedBuckets, allowOverwrite, minAgeFloorMs };
     this.parameters = makeParameterSource(clients.ssm, clock);
@@ -103,13 +108,15 @@ export class Agent {
     for (const shipper of this.#shippers) shipper.setLogger(this.logger);
     this.workplace = new Workplace({ bootstrap, workingDirectory, clock, logger: this.logger });
     this.#uploadLimiter = new RateLimiter({ clock }, 0);
+    const store = makeS3Store(clients.s3);
     this.sweeper = new Sweeper({
       fleet,
       hostId,
       clock,
       random,
       logger: this.logger,
-      store: limitUploads(makeS3Store(clients.s3), this.#uploadLimiter),
+      storeFor: (marks) =>
+        limitUploads(markRequests(store, marks), markGrants(this.#uploadLimiter, marks)),
       workplace: this.workplace,
       clockOffsetMs: () => clients.clockOffsetMs(),
     });

@@ -13,7 +13,10 @@ import { heartbeatFields } from "./heartbeat-record.ts";
 import { Heartbeats, SLOT_MS } from "./heartbeats.ts";
 import type { LaneReport } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
+import type { ServiceReport } from "./service-report.ts";
+import { serviceStatus } from "./service-status.ts";
 import { StatusFile } from "./status-file.ts";
+import { watchParameters } from "./watched-parameters.ts";
 
 /** What the daemon needs of an agent. */
 export type DaemonAgent = Pick<
@@ -26,6 +29,7 @@ export type DaemonAgent = Pick<
   | "logger"
   | "logs"
   | "parameters"
+  | "progress"
   | "renewCredentialsIfDue"
   | "stateDirectory"
   | "sweeper"
@@ -43,6 +47,8 @@ export interface DaemonOptions {
   readonly stop: AbortSignal;
   /** Give up the files in flight. */
   readonly cancel: AbortSignal;
+  /** Hears how the daemon is, and tells the service manager. */
+  readonly service: Pick<ServiceReport, "changed" | "follow" | "ready" | "reloading">;
   /** Calls the function whenever a person asks for a refresh (SIGHUP). */
   onReload(refresh: () => void): void;
   /** How much is free on a directory's disk; default: what its filesystem says. */
@@ -59,34 +65,43 @@ const APPLY_AGAIN_MS = 60_000;
  * @throws AgentError if the state directory cannot be used, or another agent uses it (exit code 4)
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { agent, clock, random, stop } = options;
-  const { logger, workplace } = agent;
-  await workplace.openState(false);
+  const { agent, clock, random, stop, service } = options;
+  const { logger, workplace, progress } = agent;
   const file = agent.lastKnownGood();
-  const good = await usable(options, file);
+  const good = await progress.watch("the start", async () => {
+    await workplace.openState(false);
+    return await usable(options, file);
+  });
   let onChange = () => {};
   let woken = Promise.withResolvers<void>();
+  /** The configuration that was desired has been put into effect, or refused. */
+  let tried = Promise.withResolvers<void>();
 
   const refresher = new Refresher({
-    source: agent.parameters,
+    source: watchParameters(agent.parameters, progress),
     host: agent.host,
     logger,
     clock,
     random,
     lastKnownGood: good?.kept,
-    keep: (kept) => file.keep(kept),
+    keep: (kept) => progress.watch("the keeping of the configuration", () => file.keep(kept)),
     onDesired: () => woken.resolve(),
     onReport: () => onChange(),
   });
-  options.onReload(() => refresher.refreshNow());
+  const refreshNow = async () => {
+    await refresher.refreshNow();
+    if (refresher.desired !== undefined) await tried.promise;
+  };
+  options.onReload(() => void service.reloading(refreshNow()));
   const { hostId } = agent.host;
   const beatFile = new BeatFile(agent.stateDirectory);
-  const lastBeat = await beatFile.read();
+  const lastBeat = await progress.watch("the start", () => beatFile.read());
   const lanes = new Lanes({
     ...options,
     sweeper: agent.sweeper,
     workplace,
     logger,
+    progress,
     hostId,
     waitedMs: waitedBefore(lastBeat, clock.now()),
     effective: () => refresher.effective,
@@ -108,13 +123,19 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     clock,
     read: () => daemonStatus(stateNow()),
   });
-  onChange = () => statusFile.write();
+  onChange = () => {
+    statusFile.write();
+    service.changed();
+  };
+  service.follow(() => serviceStatus(stateNow()));
   const heartbeats = new Heartbeats({
     hostId,
     clock,
     lastSlot: lastBeat?.slot,
-    keepSlot: (slot) => beatFile.keep({ slot, waitedMs: lanes.waitedMs }),
+    keepSlot: (slot) =>
+      progress.watch("a heartbeat", () => beatFile.keep({ slot, waitedMs: lanes.waitedMs })),
     beat: async (slotAt) => {
+      using _task = progress.begin("a heartbeat");
       const { freePercent } = await askBeforeHeartbeat({
         renewCredentials: () => agent.renewCredentialsIfDue(),
         directories: [agent.stateDirectory, ...lanes.reports.map(({ directory }) => directory)],
@@ -151,6 +172,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
               error instanceof AgentError ? error.hint : undefined,
             );
           }
+          tried.resolve();
+          tried = Promise.withResolvers();
         }
         onChange();
         const pause = refresher.desired === undefined ? Number.POSITIVE_INFINITY : APPLY_AGAIN_MS;
@@ -160,6 +183,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         woken = Promise.withResolvers();
       }
     };
+    service.ready();
     await Promise.all([refresher.run(stop), heartbeats.run(stop), putIntoEffect()]);
   } finally {
     await lanes.ended();

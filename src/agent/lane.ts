@@ -3,6 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { configurationError } from "../lib/errors.ts";
 import { isLate } from "../schedule/lateness.ts";
 import type { LastSweep } from "../sweep/host-state.ts";
+import type { SweepProgress } from "../sweep/sweep-progress.ts";
 import type { Route } from "./workplace.ts";
 
 /** How a route's sweeps are. Times are wall-clock milliseconds. */
@@ -11,6 +12,8 @@ export interface LaneReport {
   readonly directory: string;
   readonly nextSweepAt: number | undefined;
   readonly isSweeping: boolean;
+  /** How far that sweep has got. */
+  readonly underWay?: Pick<SweepProgress, "filesDone" | "filesInFlight"> | undefined;
   /** The last one that came to its end, in an earlier run of the agent if there was none in this. */
   readonly lastSweep: LastSweep | undefined;
   /** How long ago that was, in milliseconds, sleep of the machine included. */
@@ -29,6 +32,7 @@ export interface UnderWay {
   readonly dueAt: number;
   /** On the monotonic clock. */
   readonly since: number;
+  readonly progress: SweepProgress;
   /** The due times of its route that passed meanwhile, as far as they are counted. */
   missed: number;
 }
@@ -59,6 +63,7 @@ export function reportOf(lane: Lane, fraction: number, clock: Clock): LaneReport
     directory: route?.directory.path ?? config.settings.directory,
     nextSweepAt: lane.nextSweepAt,
     isSweeping: lane.underWay !== undefined,
+    underWay: lane.underWay?.progress,
     lastSweep,
     sinceSweepMs: lastSweep && sinceSweepMs(lastSweep, endedAt, clock),
     isLate: isLate(config.schedule, fraction, { since: lateSince.now, awakeMs }),

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AgentError, messageOf } from "../lib/errors.ts";
+import type { Progress } from "../lib/progress.ts";
 import { stableFraction } from "../lib/stable-fraction.ts";
 import { timeText } from "../lib/time-text.ts";
 import type { Logger } from "../logs/logger.ts";
@@ -11,6 +12,7 @@ import { dueTimesWithin } from "../schedule/lateness.ts";
 import { nextRun } from "../schedule/schedule.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
 import { lastSweepOf } from "../sweep/host-state.ts";
+import { SweepProgress } from "../sweep/sweep-progress.ts";
 import {
   assertApart,
   type Instant,
@@ -28,6 +30,7 @@ export interface LanesOptions {
   readonly sweeper: Sweeper;
   readonly workplace: Workplace;
   readonly logger: Logger;
+  readonly progress: Progress;
   readonly clock: Clock;
   readonly hostId: string;
   readonly workingDirectory: string;
@@ -126,6 +129,8 @@ export class Lanes {
     this.#hold = promise;
     try {
       await this.#sweepsEnded();
+      // The sweeps before were watched themselves, however long they took.
+      using task = this.#options.progress.begin("the change of the configuration");
       const lanes = await this.#open(config, options.isKnownGood);
       this.#endLoops.abort();
       // Those that wait to sweep find that they are at their end.
@@ -141,7 +146,7 @@ export class Lanes {
       const watched = lanes.map(({ route, config: { settings } }) => {
         return route?.directory.path ?? resolve(this.#options.workingDirectory, settings.directory);
       });
-      await this.#options.workplace.watchOnly(config, watched);
+      await this.#options.workplace.watchOnly(config, watched, task);
     } finally {
       this.#hold = undefined;
       release();
@@ -259,7 +264,9 @@ export class Lanes {
         const since = clock.monotonic();
         while (this.#hold !== undefined && !end.aborted) await this.#hold;
         if (end.aborted) return;
-        const sweeping = this.#sweep(lane, { dueAt, since, missed: 0 });
+        using task = this.#options.progress.begin(`the sweep of route ${name}`);
+        const progress = new SweepProgress(task);
+        const sweeping = this.#sweep(lane, { dueAt, since, missed: 0, progress });
         this.#sweeping.add(sweeping);
         await sweeping.finally(() => this.#sweeping.delete(sweeping));
       },
@@ -283,7 +290,7 @@ export class Lanes {
         lane.route === undefined
           ? await workplace.openRoute(lane.config, { isReadOnly: false })
           : await workplace.refreshRoute(lane.route);
-      const options = { isDryRun: false, observers: [] };
+      const options = { isDryRun: false, observers: [], progress: underWay.progress };
       const signals = {
         stop: AbortSignal.any([stop, endSweeps.stop.signal]),
         cancel: AbortSignal.any([cancel, endSweeps.cancel.signal]),

@@ -6,6 +6,7 @@ import type { Clock } from "../lib/clock.ts";
 import { Places } from "../lib/concurrency.ts";
 import { openFilesMax } from "../lib/descriptors.ts";
 import { LeaseKeeper } from "../lib/leases.ts";
+import { type Marks, markedClock } from "../lib/progress.ts";
 import type { Logger } from "../logs/logger.ts";
 import { Directories, type Directory } from "../sweep/directory.ts";
 import type { Entry } from "../sweep/entry.ts";
@@ -19,6 +20,7 @@ import type { SweepReport } from "../sweep/report.ts";
 import { makeSelector } from "../sweep/select.ts";
 import type { StateDirectory } from "../sweep/state-directory.ts";
 import { OPEN_FILES_MAX, type SweepObserver, sweep, windowMaxOf } from "../sweep/sweep.ts";
+import { SweepProgress } from "../sweep/sweep-progress.ts";
 import { destinationOf } from "./destination.ts";
 import { observeFiles, sweepFields } from "./sweep-records.ts";
 import type { Route, Workplace } from "./workplace.ts";
@@ -35,7 +37,8 @@ export interface SweeperOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly store: ObjectStore;
+  /** The store for one sweep, whose requests are marks of it. */
+  readonly storeFor: (marks: Marks) => ObjectStore;
   readonly workplace: Workplace;
   /** How far the host's clock is behind S3's, in milliseconds. */
   readonly clockOffsetMs: () => number;
@@ -75,9 +78,13 @@ export class Sweeper implements Disposable {
     route: Route,
     config: Config,
     signals: { readonly stop: AbortSignal; readonly cancel: AbortSignal },
-    options: { readonly isDryRun: boolean; readonly observers: readonly SweepObserver[] },
+    options: {
+      readonly isDryRun: boolean;
+      readonly observers: readonly SweepObserver[];
+      readonly progress?: SweepProgress;
+    },
   ): Promise<SweepReport> {
-    const { isDryRun } = options;
+    const { isDryRun, progress = new SweepProgress() } = options;
     const { workplace, logger, clock } = this.#options;
     const { name, settings } = route.config;
     const state = await workplace.openState(isDryRun);
@@ -94,7 +101,7 @@ export class Sweeper implements Disposable {
     let report: SweepReport;
     try {
       report = await sweep({
-        ...this.#sweepOptions(route, state, directories, asideDirectory, isDryRun),
+        ...this.#sweepOptions(route, state, directories, asideDirectory, { isDryRun, progress }),
         ...signals,
         places,
         windowMax: windowMaxOf(config.routes.length),
@@ -117,10 +124,11 @@ export class Sweeper implements Disposable {
     state: StateDirectory,
     directories: Directories,
     asideDirectory: Directory | undefined,
-    isDryRun: boolean,
+    { isDryRun, progress }: { readonly isDryRun: boolean; readonly progress: SweepProgress },
   ) {
     const { settings } = config;
-    const { clock, random, workplace, store } = this.#options;
+    const { random, workplace, storeFor } = this.#options;
+    const clock = markedClock(this.#options.clock, progress.marks);
     const isSelected = makeSelector(settings.include, settings.exclude);
     if (!isDryRun) this.#leases ??= new LeaseKeeper();
     return {
@@ -142,7 +150,8 @@ export class Sweeper implements Disposable {
         keyOf: (entry: Entry) => this.keyOf(config, entry),
       },
       destination: destinationOf(settings),
-      store,
+      store: storeFor(progress.marks),
+      progress,
       states: workplace.uploadStates,
       budget: this.#budget,
       overwrites: this.#overwritesOf(config),

@@ -4,6 +4,7 @@ import type { Bootstrap } from "../config/bootstrap.ts";
 import type { Config, RouteConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
+import { type Marks, UNWATCHED } from "../lib/progress.ts";
 import type { Logger } from "../logs/logger.ts";
 import { recoverLeftovers } from "../sweep/leftovers.ts";
 import { ASIDE_DIRECTORY } from "../sweep/own-names.ts";
@@ -138,7 +139,11 @@ export class Workplace implements AsyncDisposable {
    * known of routes and directories that are there no longer.
    * @param watched real paths of those that are watched now, whose own sweeps see to it
    */
-  async watchOnly({ routes }: Config, watched: readonly string[]): Promise<void> {
+  async watchOnly(
+    { routes }: Config,
+    watched: readonly string[],
+    marks: Marks = UNWATCHED,
+  ): Promise<void> {
     const state = await this.openState(false);
     await state.keepRoutes(routes.map(({ name }) => name));
     await state.keepRoots(watched);
@@ -150,6 +155,7 @@ export class Workplace implements AsyncDisposable {
           root,
           ledger: state.ledger,
           asides: { active: this.activeAsides },
+          onName: () => marks.mark("scan"),
           onRestored: (path) => logger.log("file.restored", { path, directory: root }),
         });
         if (left === 0) await state.dropRoot(root);

@@ -2,22 +2,14 @@ import { Command, CommanderError } from "commander";
 import { BOOTSTRAP_FILE_DEFAULT } from "../config/bootstrap.ts";
 import { ExitCode } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import type { AllowOptions } from "./allow.ts";
 import type { DoctorOptions } from "./checks/host-survey.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { addFleetCommands } from "./fleet/add-commands.ts";
 import { addHostsCommands } from "./fleet/hosts-commands.ts";
+import { HELP } from "./help.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { SweepCommandOptions } from "./sweep.ts";
-
-const EXIT_CODES = `
-Exit codes: 0 done, 1 some files failed or something is wrong on this host,
-2 usage or configuration, 3 a service or credential is out of reach or refused,
-4 another agent holds the directory, 128 + n ended by signal n before it was done.`;
-
-const DOCTOR_CHANGES = `
-Changes nothing, but that this host's log streams are made if they are not there, as the
-agent itself does. With --write it also puts one object a route, named
-.s3-offload-agent-doctor-<random>, which it says the key of and cannot remove again.`;
 
 /**
  * Reads the command line and runs the command it names. Each command is loaded when it is called,
@@ -31,6 +23,29 @@ export async function runCommand(
   context: CommandContext,
 ): Promise<number> {
   let exitCode: number = ExitCode.done;
+  const program = createProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    // Commander has said it already: help and version end with 0, anything else is a wrong usage.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? ExitCode.done : ExitCode.configuration;
+    throw error;
+  }
+  return exitCode;
+}
+
+/**
+ * All commands with their options and help, for the command line, the manual pages and the
+ * completions of shells. Nothing runs before the program is told to parse arguments.
+ * @param done takes the exit code of the command that was called
+ */
+export function createProgram(
+  context: CommandContext,
+  done: (exitCode: ExitCode) => void,
+): Command {
   const program = new Command("s3-offload-agent")
     .description("Moves finished files of a local directory into an S3 bucket, and loses none.")
     .configureOutput({
@@ -40,7 +55,8 @@ export async function runCommand(
     })
     .showHelpAfterError("  way out: see s3-offload-agent --help")
     .helpCommand("help [command]", "show how to use a command")
-    .addHelpText("after", EXIT_CODES)
+    .helpOption("-h, --help", "show how to use it")
+    .addHelpText("after", HELP.program)
     .version(VERSION, "--version", "print the version")
     .exitOverride();
 
@@ -53,47 +69,67 @@ export async function runCommand(
 
   add(program, "run", "run the daemon: sweep on schedule and follow the parameters")
     .option("--json", "no difference: the daemon's output is JSON anyway")
+    .addHelpText("after", HELP.run)
     .action(async (options: CommonOptions) => {
       const { run } = await import("./run.ts");
-      exitCode = await run(options, context);
+      done(await run(options, context));
     });
   add(program, "sweep", "do one sweep now")
     .option("--dry-run", "tell what would go, wait or stay, and why; do nothing")
     .option("--route <name>", "only this route (default: all of them)")
     .option("--json", "one event a line, the last one is sweep.completed")
+    .addHelpText("after", HELP.sweep)
     .action(async (options: SweepCommandOptions) => {
       const { sweep } = await import("./sweep.ts");
-      exitCode = await sweep(options, context);
+      done(await sweep(options, context));
     });
   add(program, "status", "tell how the daemon and this host's files are")
     .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.status)
     .action(async (options: CommonOptions) => {
       const { status } = await import("./status.ts");
-      exitCode = await status(options, context);
+      done(await status(options, context));
     });
   add(program, "doctor", "check what the agent needs of this host and of AWS, and say what to mend")
     .option("--write", "put a tiny object below each route's prefix; it stays there")
     .option("--json", "as one JSON object")
-    .addHelpText("after", DOCTOR_CHANGES)
+    .addHelpText("after", HELP.doctor)
     .action(async (options: DoctorOptions) => {
       const { doctor } = await import("./doctor.ts");
-      exitCode = await doctor(options, context);
+      done(await doctor(options, context));
     });
   add(program, "retry", "give files that failed another try: all, or those named")
     .argument("[path...]", "files as status shows them, relative to the watched directory")
     .option("--directory <dir>", "watched directory (default: what the parameters say)")
     .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.retry)
     .action(async (paths: string[], options: RetryOptions) => {
       const { retry } = await import("./retry.ts");
-      exitCode = await retry(paths, options, context);
+      done(await retry(paths, options, context));
+    });
+  add(
+    program,
+    "allow",
+    "let the agent take files from directories: the bootstrap file and the unit",
+  )
+    .argument("[dir...]", "directories to put on the list of allowed roots")
+    .option("--remove", "take them from the list")
+    .option("--make", "make those that are not there")
+    .option("--sync", "only give the unit the access that the bootstrap file says")
+    .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.allow)
+    .action(async (directories: string[], options: AllowOptions) => {
+      const { allow } = await import("./allow.ts");
+      done(await allow(directories, options, context));
     });
   const config = program.command("config").description("look at the configuration").exitOverride();
   add(config, "show", "show every setting and where it comes from, as the parameters say now")
     .option("--origin", "with the whole name of the parameter that each value comes from")
     .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.configShow)
     .action(async (options: CommonOptions & { readonly origin?: boolean }) => {
       const { configShow } = await import("./config.ts");
-      exitCode = await configShow(options, context);
+      done(await configShow(options, context));
     });
   add(config, "check", "check whether this host takes its parameters, and what they would change")
     .argument(
@@ -101,13 +137,11 @@ export async function runCommand(
       "a fleet file, before it is applied (default: the parameters as they are now)",
     )
     .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.configCheck)
     .action(async (file: string | undefined, options: CommonOptions) => {
       const { configCheck } = await import("./config-check.ts");
-      exitCode = await configCheck(file, options, context);
+      done(await configCheck(file, options, context));
     });
-  const done = (code: ExitCode) => {
-    exitCode = code;
-  };
   addHostsCommands(addFleetCommands(program, context, done), context, done);
   program
     .command("version")
@@ -118,14 +152,5 @@ export async function runCommand(
       const text = json === true ? JSON.stringify({ version: VERSION }) : VERSION;
       context.stdout.write(`${text}\n`);
     });
-
-  try {
-    await program.parseAsync([...args], { from: "user" });
-  } catch (error) {
-    // Commander has said it already: help and version end with 0, anything else is a wrong usage.
-    if (error instanceof CommanderError)
-      return error.exitCode === 0 ? ExitCode.done : ExitCode.configuration;
-    throw error;
-  }
-  return exitCode;
+  return program;
 }

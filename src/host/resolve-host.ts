@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import { configurationError, errnoOf, messageOf } from "../lib/errors.ts";
+import { AgentError, configurationError, ExitCode, errnoOf, messageOf } from "../lib/errors.ts";
 import type { Finding } from "./finding.ts";
 import { findHostId } from "./host-id.ts";
 import { InstanceFacts, type MetadataAnswer } from "./instance-facts.ts";
@@ -18,6 +18,9 @@ import { SystemFiles } from "./system-files.ts";
 
 /** The tag of an EC2 instance that may name its fleet. */
 export const FLEET_TAG = "s3-offload-agent:fleet";
+
+/** Nobody has said yet what fleet this host is of. */
+export class NoFleetError extends AgentError {}
 
 /** What the bootstrap file leaves open, and where to find it. */
 export interface HostQuestion {
@@ -151,9 +154,12 @@ async function findFleet(
     return saved.fleet;
   }
   const { because, wayOut } = await whyNoTag(instance, answer);
-  throw configurationError(
+  throw new NoFleetError(
     `fleet is required and not set: neither in ${bootstrapFile} nor by S3_OFFLOAD_FLEET${because}.`,
-    `Set \`fleet: NAME\` in ${bootstrapFile}, or S3_OFFLOAD_FLEET.${wayOut}`,
+    {
+      exitCode: ExitCode.configuration,
+      hint: `Set \`fleet: NAME\` in ${bootstrapFile}, or S3_OFFLOAD_FLEET.${wayOut}`,
+    },
   );
 }
 

@@ -4,13 +4,14 @@ import { dirname } from "node:path";
 /**
  * Replaces a file as a whole: whoever reads it, even after a power cut, finds the old content or
  * the new one. The order is what makes it so: write beside it, sync, rename over, sync the folder.
- * @param beforeRename runs when the new content is on disk, and the old one still in its place
+ * @param beforeRename runs when the new content is on disk, and the old one still in its place; it
+ *   may give the new file another owner and mode than this process and 0600
  * @throws system errors; the old file is then as it was
  */
 export async function writeFileAtomically(
   path: string,
   content: string | Buffer,
-  beforeRename: () => Promise<void> = async () => undefined,
+  beforeRename: (file: FileHandle) => Promise<void> = async () => undefined,
 ): Promise<void> {
   await replaceFile(path, content, { beforeRename, onReplaced: (file) => file.close() });
 }
@@ -24,7 +25,7 @@ export async function replaceFile(
   path: string,
   content: string | Buffer,
   steps: {
-    readonly beforeRename?: () => Promise<void>;
+    readonly beforeRename?: (file: FileHandle) => Promise<void>;
     readonly onReplaced: (file: FileHandle) => Promise<void>;
   },
 ): Promise<void> {
@@ -36,7 +37,7 @@ export async function replaceFile(
     try {
       await file.writeFile(content);
       await file.datasync();
-      await steps.beforeRename?.();
+      await steps.beforeRename?.(file);
       await rename(beside, path);
     } catch (error) {
       await file.close().catch(() => undefined);

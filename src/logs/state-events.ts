@@ -76,11 +76,17 @@ export const STATE_EVENTS = {
   },
   "agent.stopping": {
     level: "info",
-    doc: "A signal asks it to stop; files in flight are finished.",
+    doc: "It is asked to stop, by a signal or for a start anew; files in flight are finished.",
     required: [],
     optional: [],
   },
   "agent.stopped": { level: "info", doc: "It has stopped.", required: [], optional: [] },
+  "agent.restarting": {
+    level: "warn",
+    doc: "An allowed root was made, or made anew, since the start, and only a start gives the unit write access to it: the agent finishes the files in flight and ends, for its service manager to start it again.",
+    required: ["directory", "message"],
+    optional: [],
+  },
   "agent.failed": {
     level: "error",
     doc: "It cannot work and ends; `hint` says the way out.",
@@ -251,6 +257,12 @@ export const STATE_EVENTS = {
     level: "warn",
     doc: "A sweep took so long that the next ones were left out.",
     required: ["route", "dueAt", "nextDueAt", "missed"],
+    optional: [],
+  },
+  "sweep.stuck": {
+    level: "error",
+    doc: "A sweep, or another `task` of the agent, has not got on for minutes and hangs: the service manager is told no longer that the agent lives, and starts it anew. `lastStep` is what it did last.",
+    required: ["task", "lastStep", "quietSeconds"],
     optional: [],
   },
   "sweep.weakened": {

@@ -71,3 +71,8 @@ export class FullReading {
     }
   }
 }
+
+/** Whether the fleet has a revision to poll. */
+export function hasRevision({ set }: FullRead, { fleet }: ParameterPaths): boolean {
+  return set.fleet.some(({ name }) => name === `${fleet}/revision`);
+}

@@ -11,7 +11,7 @@ import { fleetBackoffMs, type Random } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ServiceError } from "../lib/errors.ts";
 import type { Logger } from "../logs/logger.ts";
-import { type FullRead, FullReading } from "./full-read.ts";
+import { FullReading, hasRevision } from "./full-read.ts";
 import {
   backoffOf,
   decidePoll,
@@ -91,6 +91,7 @@ export class Refresher {
   #fullReadAt: number;
   #hurry = new AbortController();
   #isWished = false;
+  #tried = Promise.withResolvers<void>();
 
   constructor(options: RefresherOptions) {
     const { clock, random, lastKnownGood } = options;
@@ -149,10 +150,14 @@ export class Refresher {
     }
   }
 
-  /** Reads everything now and takes it as it is: a person asks for it. */
-  refreshNow(): void {
+  /**
+   * Reads everything now and takes it as it is: a person asks for it. Resolves when that has come
+   * to its end, or has failed for the first time.
+   */
+  refreshNow(): Promise<void> {
     this.#isWished = true;
     this.#hurry.abort();
+    return this.#tried.promise;
   }
 
   /** The configuration that waits to be put into effect, if there is one. */
@@ -213,12 +218,16 @@ export class Refresher {
       // What was read before the wish may be older than what the person has in mind. So may this
       // be for one who wishes meanwhile: the wish is over before it is fulfilled, not after.
       this.#reading = undefined;
+      const { resolve } = this.#tried;
+      this.#tried = Promise.withResolvers();
       this.#isWished = false;
       try {
         await this.#readAll(stop, true);
       } catch (error) {
         this.#isWished = true;
         throw error;
+      } finally {
+        resolve();
       }
     } else if (now >= this.#readAt) {
       await this.#readAll(stop, false);
@@ -275,7 +284,7 @@ export class Refresher {
     this.#readAt = Number.POSITIVE_INFINITY;
     this.#fullReadAt = clock.monotonic() + fullReadInMs(random);
     this.#memory = {
-      isSeen: this.#memory.isSeen || hasRevision(read, host),
+      isSeen: this.#memory.isSeen || hasRevision(read, host.paths),
       absences: this.#memory.absences,
       fleetVersion: polled?.fleetVersion,
       hostVersion: polled?.hostVersion,
@@ -336,8 +345,4 @@ export class Refresher {
     this.#kept = good;
     await this.#options.keep(good);
   }
-}
-
-function hasRevision({ set }: FullRead, { paths }: Host): boolean {
-  return set.fleet.some(({ name }) => name === `${paths.fleet}/revision`);
 }

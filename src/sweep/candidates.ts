@@ -1,4 +1,5 @@
 import { toError } from "../lib/errors.ts";
+import type { Marks } from "../lib/progress.ts";
 import type { Attempts } from "./attempts.ts";
 import { changedAt, decide, type Moment, type Policy } from "./decide.ts";
 import type { Directories } from "./directory.ts";
@@ -28,6 +29,7 @@ export interface CandidateContext extends LeftoverContext {
   readonly clock: { now(): number };
   readonly isDryRun: boolean;
   readonly stop: AbortSignal;
+  readonly marks: Marks;
   moment(): Moment;
 }
 
@@ -41,7 +43,7 @@ export async function* candidates(context: CandidateContext): AsyncGenerator<Can
   /** What has its name back may come by once more, under it. */
   const restored = new Set<string>();
   const own = [QUARANTINE, ASIDE_DIRECTORY];
-  yield* fromScan(scan(directories.root, stop, own), async (entry) => {
+  yield* fromScan(scan(directories.root, stop, own, onNameOf(context)), async (entry) => {
     if (restored.has(entry.at.toString("latin1"))) return undefined;
     if (!isOwnName(split(entry.at).name)) return entry;
     return await fromOwnName(entry, context, restored);
@@ -156,6 +158,10 @@ async function lookAtQuarantined(found: Entry, context: CandidateContext): Promi
   tally.filesInQuarantine += 1;
 }
 
+function onNameOf({ marks }: CandidateContext): () => void {
+  return () => marks.mark("scan");
+}
+
 /** Scans a directory of the agent's own, if there is one. */
 async function* scanOwn(name: Buffer, context: CandidateContext): AsyncGenerator<Found> {
   const { directories, stop } = context;
@@ -167,7 +173,7 @@ async function* scanOwn(name: Buffer, context: CandidateContext): AsyncGenerator
     return;
   }
   try {
-    yield* scan(directory, stop);
+    yield* scan(directory, stop, [], onNameOf(context));
   } finally {
     await directory.release();
   }

@@ -2,7 +2,7 @@ import type { Fingerprint } from "./fingerprint.ts";
 import { contentKey, looksLikeContentKey } from "./object-key.ts";
 import type { StoreFailure } from "./object-store.ts";
 import { partBytesOf } from "./part-plan.ts";
-import { FileChangedError, readPart } from "./read-file.ts";
+import { FileChangedError, hashContent } from "./read-file.ts";
 import { Retries } from "./request-retries.ts";
 import { NOT_PROVED } from "./upload.ts";
 import type { BegunUpload, RecordedPart } from "./upload-records.ts";
@@ -172,9 +172,8 @@ function contentTarget(key: string, sha256: string): Target {
   return { key: contentKey(key, sha256), sha256 };
 }
 
-async function hashWhole({ file, bytes, signal }: Context): Promise<string> {
-  const range = { start: 0, bytes };
-  return (await readPart(file, range, { held: undefined, endsAt: bytes, signal })).sha256;
+async function hashWhole({ file, bytes, signal, marks }: Context): Promise<string> {
+  return await hashContent(file, bytes, signal, () => marks.mark("read"));
 }
 
 function factsOf({ inode, bytes, mtimeNs }: Fingerprint) {

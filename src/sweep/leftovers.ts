@@ -87,11 +87,11 @@ export async function restore(leftover: Entry, directories: Directories): Promis
  */
 export async function recoverLeftovers(
   root: Directory,
-  context: LeftoverContext & { onRestored(path: string): void },
+  context: LeftoverContext & { onRestored(path: string): void; readonly onName?: () => void },
 ): Promise<number> {
   await using directories = new Directories(root);
   let left = 0;
-  for await (const found of scan(root, new AbortController().signal)) {
+  for await (const found of scan(root, new AbortController().signal, [], context.onName)) {
     if (found.kind === "unreadable") {
       // Without a code it is a place where the agent never works: another mount, or too deep.
       if (errnoOf(found.error) !== undefined) left += 1;

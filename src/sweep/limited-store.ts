@@ -18,7 +18,7 @@ export interface UploadLimiter {
 export const HEAD_BYTES = 2_000;
 
 /** More in one piece saves no CPU worth speaking of. */
-const PIECE_BYTES_MAX = 64 * 2 ** 10;
+export const PIECE_BYTES_MAX = 64 * 2 ** 10;
 
 /**
  * At a low rate pieces are smaller. S3 ends a request on which nothing moves for a while

@@ -38,22 +38,25 @@ export interface PartContent extends Content {
 
 /**
  * Reads exactly `bytes` bytes of an open file and hashes them.
+ * @param onPiece hears of each piece that was read
  * @throws FileChangedError if the file is shorter or longer than that; the signal's reason
  */
 export async function readContent(
   file: FileHandle,
   bytes: number,
   signal: AbortSignal,
+  onPiece?: () => void,
 ): Promise<Content> {
   const range = { start: 0, bytes };
   const endsAt = bytes;
   // S3 wants the checksum before the body, so a file that does not fit in memory is read twice.
   const held = bytes <= BUFFERED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : undefined;
-  return await readPart(file, range, { held, endsAt, signal });
+  return await readPart(file, range, { held, endsAt, signal, ...(onPiece && { onPiece }) });
 }
 
 /**
  * Hashes exactly `bytes` bytes of an open file.
+ * @param onPiece hears of each piece that was read
  * @returns the SHA-256, in hexadecimal
  * @throws FileChangedError if the file is shorter or longer than that; the signal's reason
  */
@@ -61,9 +64,11 @@ export async function hashContent(
   file: FileHandle,
   bytes: number,
   signal: AbortSignal,
+  onPiece?: () => void,
 ): Promise<string> {
   const range = { start: 0, bytes };
-  return (await readPart(file, range, { held: undefined, endsAt: bytes, signal })).sha256;
+  const options = { held: undefined, endsAt: bytes, signal, ...(onPiece && { onPiece }) };
+  return (await readPart(file, range, options)).sha256;
 }
 
 /**

@@ -86,7 +86,7 @@ export async function removeFile(
     const { ctimeNs } = factsOf(opened);
 
     await waitAside(opened, context);
-    if (opened.weakness !== undefined && !(await hasSameContent(opened, proof, context.cancel))) {
+    if (opened.weakness !== undefined && !(await hasSameContent(opened, proof, context))) {
       return kept("changed", key);
     }
     const { aside } = at;
@@ -206,7 +206,8 @@ async function waitAside({ lease }: OpenFile, { clock, cancel }: RemovalContext)
 async function hasSameContent(
   opened: OpenFile,
   { fingerprint, sha256 }: Proof,
-  cancel: AbortSignal,
+  { cancel, marks }: RemovalContext,
 ): Promise<boolean> {
-  return (await hashContent(opened.file, Number(fingerprint.bytes), cancel)) === sha256;
+  const onPiece = () => marks.mark("read");
+  return (await hashContent(opened.file, Number(fingerprint.bytes), cancel, onPiece)) === sha256;
 }

@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { isErrno } from "../lib/errors.ts";
 import { renameExclusive } from "../lib/kernel.ts";
 import type { Lease, LeaseKeeper } from "../lib/leases.ts";
+import type { Marks } from "../lib/progress.ts";
 import { pathText } from "./entry.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -42,6 +43,7 @@ export interface RescueContext {
   readonly leases: LeaseKeeper | undefined;
   readonly asides: Asides;
   readonly clock: Clock;
+  readonly marks: Marks;
   readonly cancel: AbortSignal;
 }
 
@@ -105,7 +107,7 @@ async function rescue(
   for (let writers = 1; ; writers += 1) {
     const lease = await untilClosed(opened.file, context);
     try {
-      const copy = await copyAside(opened, sha256, context.asides);
+      const copy = await copyAside(opened, sha256, context);
       if (lease !== undefined) await linger(lease, context);
       const isWhole = lease?.isHeld() === true;
       const isLast = isWhole || writers === WRITERS_MAX || context.cancel.aborted;
@@ -159,7 +161,7 @@ interface Copy extends Disposable {
 async function copyAside(
   { directory, name: home, file }: OpenFile,
   uploadedSha256: string,
-  { active, randomName }: Asides,
+  { asides: { active, randomName }, marks }: Pick<RescueContext, "asides" | "marks">,
 ): Promise<Copy | undefined> {
   const name = asideName(home, randomName());
   const at = directory.at(name);
@@ -172,7 +174,7 @@ async function copyAside(
     const stats = await file.stat({ bigint: true });
     await using copy = await open(at, COPY_FLAGS, 0o600);
     isMade = true;
-    if ((await copyContent(file, copy)) === uploadedSha256) {
+    if ((await copyContent(file, copy, marks)) === uploadedSha256) {
       unlinkSync(at);
       release();
       return undefined;
@@ -188,7 +190,7 @@ async function copyAside(
 }
 
 /** @returns the SHA-256 of what was copied, in hexadecimal */
-async function copyContent(from: FileHandle, to: FileHandle): Promise<string> {
+async function copyContent(from: FileHandle, to: FileHandle, marks: Marks): Promise<string> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   for (let position = 0; ; ) {
@@ -197,6 +199,7 @@ async function copyContent(from: FileHandle, to: FileHandle): Promise<string> {
     const piece = buffer.subarray(0, bytesRead);
     hash.update(piece);
     await to.writeFile(piece);
+    marks.mark("read");
     position += bytesRead;
   }
 }

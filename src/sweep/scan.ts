@@ -20,18 +20,21 @@ const LOST_AND_FOUND = Buffer.from("lost+found");
  * holding one open directory a level and no list. Symbolic links are entries, never followed. What
  * vanishes in the meantime is passed over; what cannot be read is reported and the rest goes on.
  * @param skip names in `directory` itself that are passed over
+ * @param onName hears of every name that is come upon
  */
 export async function* scan(
   directory: Directory,
   stop: AbortSignal,
   skip: readonly Buffer[] = [],
+  onName: () => void = () => {},
   depth = 0,
 ): AsyncGenerator<Found> {
   try {
     for await (const name of directory.names()) {
       if (stop.aborted) return;
+      onName();
       if (skip.some((skipped) => skipped.equals(name))) continue;
-      yield* look(directory, name, stop, depth);
+      yield* look(directory, name, { stop, onName, depth });
     }
   } catch (error) {
     if (isErrno(error, "ENOENT")) return;
@@ -42,9 +45,9 @@ export async function* scan(
 async function* look(
   directory: Directory,
   name: Buffer,
-  stop: AbortSignal,
-  depth: number,
+  about: { readonly stop: AbortSignal; readonly onName: () => void; readonly depth: number },
 ): AsyncGenerator<Found> {
+  const { stop, onName, depth } = about;
   const path = join(directory.path, name);
   let child: Directory;
   try {
@@ -63,7 +66,7 @@ async function* look(
     return;
   }
   try {
-    yield* scan(child, stop, [], depth + 1);
+    yield* scan(child, stop, [], onName, depth + 1);
   } finally {
     await child.release();
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { ByteBudget } from "../lib/byte-budget.ts";
+import type { Marks } from "../lib/progress.ts";
 import type { Destination, Failed, Gone, ObjectStore, StoredPart } from "./object-store.ts";
 import { type PlannedPart, plannedParts } from "./part-plan.ts";
 import { crc32Text, FileChangedError, type PartContent, readPart } from "./read-file.ts";
@@ -43,6 +44,7 @@ interface SendPartsOptions {
   readonly budget: ByteBudget;
   readonly retries: Retries;
   readonly heldBytesMax?: number;
+  readonly marks: Marks;
   readonly signal: AbortSignal;
 }
 
@@ -58,6 +60,7 @@ export async function sendParts(options: SendPartsOptions): Promise<SentParts | 
   const wholeHash = createHash("sha256");
   let wholeChecksum = 0;
   const onPiece = (piece: Buffer) => {
+    options.marks.mark("read");
     wholeHash.update(piece);
     wholeChecksum = crc32(piece, wholeChecksum);
   };
@@ -102,10 +105,8 @@ export async function sendParts(options: SendPartsOptions): Promise<SentParts | 
         while (running.size >= WORKERS) await Promise.race(running);
         if (end !== undefined) break;
         const isHeld = part.bytes <= (options.heldBytesMax ?? HELD_PART_BYTES_MAX);
-        const release = await options.budget.acquire(
-          isHeld ? part.bytes : STREAMED_PART_BYTES,
-          signal,
-        );
+        const wanted = isHeld ? part.bytes : STREAMED_PART_BYTES;
+        const release = await options.marks.waitFor(options.budget.acquire(wanted, signal));
         try {
           const held = isHeld ? options.budget.takeBuffer(part.bytes) : undefined;
           send(part, await read(part, held), held, release);

@@ -8,6 +8,7 @@ import { failedHere, kept, type Outcome, withCode } from "./outcome.ts";
 import { quarantine } from "./quarantine.ts";
 import { type SweepReport, Tally } from "./report.ts";
 import { stillStands } from "./still-stands.ts";
+import { SweepProgress } from "./sweep-progress.ts";
 import { type TransferContext, transfer } from "./transfer.ts";
 
 import type { UploadSubject } from "./upload-records.ts";
@@ -31,7 +32,7 @@ export type Notice =
   /** It has been there for so long, in milliseconds, and never settled. */
   | { readonly kind: "unsettled"; readonly sinceMs: number };
 
-export interface SweepOptions extends Omit<TransferContext, "onWeak" | "onUploaded"> {
+export interface SweepOptions extends Omit<TransferContext, "onWeak" | "onUploaded" | "marks"> {
   readonly attempts: Attempts;
   readonly concurrency: number;
   /** For the files that are open; all sweeps of the process have their share of these. */
@@ -41,6 +42,8 @@ export interface SweepOptions extends Omit<TransferContext, "onWeak" | "onUpload
   /** Failures after which a file is set aside; 0: never. */
   readonly quarantineAfter: number;
   readonly observer: SweepObserver;
+  /** How far it has got; default: nobody asks. */
+  readonly progress?: SweepProgress;
   /** Decide and tell, but change nothing. */
   readonly isDryRun: boolean;
   /** Finish the files in flight, begin no other. */
@@ -83,16 +86,20 @@ class Sweep {
   /** Inodes of files with several names, one of which is under way. */
   readonly #linked = new Set<bigint>();
   readonly #context: TransferContext & CandidateContext;
+  readonly #progress: SweepProgress;
   #failures: { readonly entry: Entry; readonly attempt: Attempt }[] = [];
   #serviceFailures = 0;
 
   constructor(options: SweepOptions) {
     this.#options = options;
+    const { progress = new SweepProgress() } = options;
+    this.#progress = progress;
     const tally = new Tally(options.random);
     this.#tally = tally;
     this.#context = {
       ...options,
       tally,
+      marks: progress.marks,
       onWeak: (weakness) => tally.addWeak(weakness),
       onUploaded: (ms) => tally.uploads.add(ms),
     };
@@ -130,7 +137,7 @@ class Sweep {
   async #begin(candidate: Candidate): Promise<void> {
     const { entry } = candidate;
     const key = this.#options.policy.keyOf(entry);
-    await this.#options.places.take();
+    await this.#progress.marks.waitFor(this.#options.places.take());
     // Asked only now: much may have happened while it waited for a place.
     const isDown = this.#tally.stoppedEarly !== undefined;
     if (this.#options.stop.aborted || isDown) {
@@ -144,6 +151,7 @@ class Sweep {
       this.#options.places.giveBack();
       return this.#end(candidate, kept("changed", key));
     }
+    this.#progress.filesInFlight += 1;
     const result = await transfer(entry, this.#context).catch((error: unknown) => {
       // Others live on what this sweep gives back, however it ends.
       this.#giveBack(entry);
@@ -178,12 +186,15 @@ class Sweep {
   }
 
   #giveBack({ fingerprint: { inode, links } }: Entry): void {
+    this.#progress.filesInFlight -= 1;
     this.#options.places.giveBack();
     if (links > 1n) this.#linked.delete(inode);
   }
 
   #end(candidate: Candidate, outcome: Outcome): void {
     const { entry, settledAt } = candidate;
+    this.#progress.filesDone += 1;
+    this.#progress.marks.mark("file");
     this.#options.observer.onOutcome(entry, outcome);
     this.#remember(entry, outcome);
     const tally = this.#tally;
@@ -236,6 +247,7 @@ class Sweep {
     const { states, store, stop, root, directories, destination } = this.#options;
     if (stop.aborted || this.#tally.stoppedEarly !== undefined) return;
     const isCurrent = async (subject: UploadSubject): Promise<boolean> => {
+      this.#progress.marks.mark("orphan");
       if (subject.destination.bucket !== destination.bucket) return false;
       return await stillStands(subject, directories);
     };
@@ -258,6 +270,7 @@ class Sweep {
       // What cannot be renamed cannot be set aside either.
       const isDue = quarantineAfter > 0 && attempt.counted >= quarantineAfter;
       if (!isDue || attempt.reason === "not-removable") continue;
+      this.#progress.marks.mark("quarantine");
       const moved = await quarantine(entry, directories).catch(() => undefined);
       if (moved === undefined) continue;
       attempts.quarantined(root, moved, attempt);

@@ -1,6 +1,7 @@
 import type { Random } from "../lib/backoff.ts";
 import type { ByteBudget } from "../lib/byte-budget.ts";
 import { errnoOf, toError } from "../lib/errors.ts";
+import type { Marks } from "../lib/progress.ts";
 import { decide, type Moment, type Policy } from "./decide.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
@@ -134,7 +135,8 @@ async function prove(
 
   const known = knownUpload(entry, fingerprint, context);
   if (known !== undefined) {
-    if ((await hashContent(opened.file, bytes, signal)) === known.sha256) {
+    const onPiece = readMark(context.marks);
+    if ((await hashContent(opened.file, bytes, signal, onPiece)) === known.sha256) {
       return { sha256: known.sha256, key: known.key, attempts: 0, wasStored: true };
     }
     context.ledger.drop(known);
@@ -159,7 +161,7 @@ async function uploadAtOnce(
   signal: AbortSignal,
   context: TransferContext,
 ): Promise<LargeUpload> {
-  const content = await readContent(file, bytes, signal);
+  const content = await readContent(file, bytes, signal, readMark(context.marks));
   const { store, destination, clock, random, overwrites } = context;
   const options = { store, destination, key, content, bytes, clock, random, overwrites, signal };
   const answer = await upload(options);
@@ -173,11 +175,15 @@ async function uploadInParts(
   signal: AbortSignal,
   context: TransferContext,
 ): Promise<LargeUpload> {
-  const { store, destination, states, budget, clock, random, overwrites } = context;
+  const { store, destination, states, budget, clock, random, overwrites, marks } = context;
   const root = Buffer.from(context.root);
   const mayOverwrite = overwrites.isAllowedNow;
   const about = { store, destination, key, file, fingerprint, root, path, mayOverwrite };
-  return await uploadLarge({ ...about, states, budget, clock, random, signal });
+  return await uploadLarge({ ...about, states, budget, clock, random, marks, signal });
+}
+
+function readMark(marks: Marks): () => void {
+  return () => marks.mark("read");
 }
 
 /** What the ledger says of this file, under this name and for this bucket. */

@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import type { Random } from "../lib/backoff.ts";
 import type { ByteBudget } from "../lib/byte-budget.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Marks } from "../lib/progress.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { Destination, Failed, ObjectStore, StoreFailure } from "./object-store.ts";
 import { FileChangedError } from "./read-file.ts";
@@ -27,6 +28,7 @@ export interface LargeUploadOptions {
   readonly random: Random;
   /** Whether an object that is there under the file's own key may be overwritten. */
   readonly mayOverwrite: boolean;
+  readonly marks: Marks;
   readonly signal: AbortSignal;
   /** How large the parts of a file are, in bytes; for tests, which have no large files. */
   readonly partBytesOf?: (bytes: number) => number;

@@ -96,6 +96,9 @@ export function isBelow(path: string, root: string): boolean {
   return path === root || path.startsWith(folder);
 }
 
+/** The unit has an empty tmpfs in the place of these (ProtectHome= in systemd.exec(5)). */
+const HIDDEN = /^\/(?:home|root|run\/user)\//;
+
 async function realPath(asked: string): Promise<string> {
   try {
     return await realpath(asked);
@@ -103,7 +106,7 @@ async function realPath(asked: string): Promise<string> {
     if (!isErrno(error, "ENOENT")) throw unusable(asked, error);
     throw configurationError(
       `The watched directory ${asked} does not exist.`,
-      "Make it (mkdir), or name another one with the parameter `directory`.",
+      `Make it (mkdir)${HIDDEN.test(asked) ? "; there the unit sees only what it was given at its start (systemctl restart s3-offload-agent)" : ""}, or name another one with the parameter \`directory\`.`,
       error,
     );
   }
@@ -196,9 +199,17 @@ async function assertUsable(path: string, isReadOnly: boolean): Promise<void> {
 function unusable(path: string, error: unknown): AgentError {
   return configurationError(
     `The watched directory ${path} cannot be used: ${errnoOf(error) ?? messageOf(error)}.`,
-    isErrno(error, "EMFILE", "ENFILE")
-      ? "Let the process open more files (LimitNOFILE= in the unit, ulimit -n)."
-      : "The agent's user needs to read and write it; writing is what removing a file takes.",
+    wayOutOf(path, error),
     error,
   );
+}
+
+function wayOutOf(path: string, error: unknown): string {
+  if (isErrno(error, "EMFILE", "ENFILE")) {
+    return "Let the process open more files (LimitNOFILE= in the unit, ulimit -n).";
+  }
+  if (isErrno(error, "EROFS")) {
+    return `Give the unit write access to it: s3-offload-agent allow ${path}, then systemctl restart s3-offload-agent. If its filesystem is mounted read-only, mount it writable.`;
+  }
+  return "The agent's user needs to read and write it; writing is what removing a file takes.";
 }

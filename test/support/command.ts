@@ -30,7 +30,8 @@ export async function runHere(
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
 
-class TextSink extends Writable {
+/** Keeps as text what is written. */
+export class TextSink extends Writable {
   text = "";
 
   override _write(chunk: unknown, _encoding: string, done: () => void): void {

@@ -35,7 +35,17 @@ export interface FaultPlan {
   readonly at?: number;
   /** All steps from `at` on, not that one only. */
   readonly every?: boolean;
-  readonly action?: "kill-before" | "kill-after" | "error";
+  /**
+   * The hangs: a call whose promise or callback never comes; every thread of Node's pool stuck for
+   * good, as in a dead mount; the event loop itself blocked.
+   */
+  readonly action?:
+    | "kill-before"
+    | "kill-after"
+    | "error"
+    | "hang"
+    | "hang-thread-pool"
+    | "hang-event-loop";
   /** For the action `error`; EIO if left out. */
   readonly errno?: PlannedErrno;
   /**

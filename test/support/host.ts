@@ -56,6 +56,8 @@ export interface RunOptions {
   /** On top of the host's environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** Arguments of `node`, before the program. */
+  readonly nodeArguments?: readonly string[];
   /** Numeric user to run as. */
   readonly uid?: number;
 }
@@ -90,7 +92,7 @@ export async function makeHost(
   const env = { ...aws.environment(), HOME: folder };
   const begin = (args: readonly string[], options: RunOptions = {}) =>
     endAtLast(
-      spawn(process.execPath, [MAIN, ...args], {
+      spawn(process.execPath, [...(options.nodeArguments ?? []), MAIN, ...args], {
         env: { ...env, ...options.env },
         cwd: options.cwd ?? folder,
         ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),

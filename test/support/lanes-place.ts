@@ -3,6 +3,7 @@ import type { Sweeper } from "../../src/agent/sweeper.ts";
 import type { Route, Workplace } from "../../src/agent/workplace.ts";
 import type { RouteConfig } from "../../src/config/config.ts";
 import { configurationError } from "../../src/lib/errors.ts";
+import { Progress } from "../../src/lib/progress.ts";
 import type { EventName } from "../../src/logs/events.ts";
 import type { LastSweep } from "../../src/sweep/host-state.ts";
 import { type SweepReport, Tally } from "../../src/sweep/report.ts";
@@ -88,6 +89,7 @@ export class LanesPlace {
         setLevel() {},
         setFileEvents() {},
       },
+      progress: new Progress(this.clock),
       clock: this.clock,
       hostId: "h1",
       workingDirectory: "/",

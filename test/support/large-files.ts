@@ -2,6 +2,7 @@ import { mkdir, mkdtempDisposable, open, readdir, utimes, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
+import { UNWATCHED } from "../../src/lib/progress.ts";
 import { fingerprintOf } from "../../src/sweep/fingerprint.ts";
 import { type LargeUpload, uploadLarge } from "../../src/sweep/large-upload.ts";
 import type { ObjectStore } from "../../src/sweep/object-store.ts";
@@ -53,6 +54,7 @@ export async function makePlace(content: Buffer, key = "dir/large") {
       await using handle = await open(file);
       return await uploadLarge({
         store,
+        marks: UNWATCHED,
         destination: DESTINATION,
         key,
         file: handle,

@@ -9,6 +9,7 @@ import { type Credentials, makeCredentials } from "../../src/aws/credentials/cre
 import type { Bootstrap } from "../../src/config/bootstrap.ts";
 import { parameterPaths } from "../../src/config/parameters.ts";
 import { messageOf } from "../../src/lib/errors.ts";
+import { Progress } from "../../src/lib/progress.ts";
 import { VERSION } from "../../src/lib/version.ts";
 import { type Logger, makeLogger } from "../../src/logs/logger.ts";
 import { LastKnownGoodFile } from "../../src/refresh/last-known-good.ts";
@@ -177,6 +178,7 @@ export class ObservedHost {
       random: () => 0.5,
       stop,
       cancel: stop,
+      service: { changed() {}, follow() {}, ready() {}, reloading: async () => undefined },
       onReload() {},
       freePercentOf: async () => this.freePercent,
     });
@@ -260,7 +262,7 @@ export class ObservedHost {
       clock,
       random,
       logger,
-      store: this.#makeStore(credentials),
+      storeFor: () => this.#makeStore(credentials),
       workplace,
       clockOffsetMs: () => 0,
     });
@@ -273,6 +275,7 @@ export class ObservedHost {
       sweeper,
       stateDirectory,
       parameters: ssm,
+      progress: new Progress(clock),
       host: { hostId, paths, allowedBuckets, allowOverwrite, minAgeFloorMs },
       about: {
         fleet: FLEET,

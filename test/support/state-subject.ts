@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { lstat, open, unlink, writeFile } from "node:fs/promises";
 import { writeFileAtomically } from "../../src/lib/atomic-file.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { UNWATCHED } from "../../src/lib/progress.ts";
 import { RecordLog } from "../../src/lib/record-log.ts";
 import { Directory } from "../../src/sweep/directory.ts";
 import { fingerprintOf } from "../../src/sweep/fingerprint.ts";
@@ -39,6 +40,7 @@ const known: Readonly<Record<string, () => Promise<unknown>>> = {
         leases: undefined,
         asides: { active: new Set(), directory: undefined, randomName: () => Buffer.alloc(8) },
         clock: systemClock,
+        marks: UNWATCHED,
         cancel: new AbortController().signal,
       },
     );

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ByteBudget } from "../../src/lib/byte-budget.ts";
 import { Places } from "../../src/lib/concurrency.ts";
 import { LeaseKeeper } from "../../src/lib/leases.ts";
+import { UNWATCHED } from "../../src/lib/progress.ts";
 import { Attempts } from "../../src/sweep/attempts.ts";
 import { Directories, Directory } from "../../src/sweep/directory.ts";
 import { type Entry, entryOf } from "../../src/sweep/entry.ts";
@@ -69,6 +70,7 @@ export async function openContext(
     clock,
     random: () => 0.5,
     cancel: new AbortController().signal,
+    marks: UNWATCHED,
     moment: () => ({ now: clock.now(), steadySince: 0 }),
     onWeak: () => undefined,
     onUploaded: () => undefined,

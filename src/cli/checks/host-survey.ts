@@ -26,6 +26,7 @@ import { beginServiceChecks, type ServiceChecks } from "./service-checks.ts";
 import { stateChecks } from "./state-checks.ts";
 import { ntpCheck } from "./time-checks.ts";
 import { unitCheck } from "./unit-check.ts";
+import { bootstrapAgeVerdict, writeAccessChecks } from "./write-access-checks.ts";
 
 export interface DoctorOptions extends CommonOptions {
   /** Put a tiny object where each route's objects go. */
@@ -108,7 +109,19 @@ export async function* surveyHost(
     yield* bucketChecks(examination, services, { ...about, bootstrap: known.bootstrap });
   }
   yield await checked(unitCheck(stateDirectory, env));
+  const absolute = resolve(workingDirectory, file);
+  const unitHost = { systemRoot: "/", env };
+  for (const check of await writeAccessChecks(local, absolute, unitHost))
+    yield await checked(check);
   yield await checked({ name: "daemon", run: async () => daemonVerdict(daemon, now) });
+  yield await checked({
+    name: "bootstrap file in effect",
+    about: file,
+    async run() {
+      const stats = await stat(absolute).catch(() => undefined);
+      return bootstrapAgeVerdict(daemon, stats?.mtimeMs);
+    },
+  });
   yield await checked({ name: "log records", run: async () => recordsVerdict(daemon) });
   yield await checked({
     name: "heartbeat",

@@ -77,7 +77,7 @@ export function addHostsCommands(
     .option("--since <duration>", "how far back to begin, such as 30m or 2d", "1h")
     .option("--follow", "go on with new records until Ctrl-C")
     .option("--files", "the records of single files as well")
-    .option("--level <level>", `the least level: ${LEVELS.join(", ")}`)
+    .option(`--level <${LEVELS.join("|")}>`, "the least level to show (default: all)")
     .addHelpText("after", LOGS_HELP)
     .action(async (host: string, options: LogsOptions) => {
       const { fleetLogs } = await import("./logs.ts");

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import fsPromises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
+import { never } from "./hang.ts";
 import { type Operand, operandOf, operandOfFd, textOf } from "./operands.ts";
 import { type Step, type Steps, systemError } from "./steps.ts";
 
@@ -114,6 +115,7 @@ function callbackStep(steps: Steps, op: string, operandsOf: OperandsOf, call: Ca
       const given = failsWith === undefined ? error : systemError(failsWith, op, args[0]);
       callback(given, ...results);
     };
+    if (step.hangs) return undefined;
     if (failsWith !== undefined && op !== "close") {
       process.nextTick(finish);
       return undefined;
@@ -127,6 +129,7 @@ function promiseStep(steps: Steps, op: string, operandsOf: OperandsOf, call: Cal
     const operands = operandsOf(args, this);
     const step = steps.begin(op, operands);
     if (step === undefined) return await call.apply(this, args);
+    if (step.hangs) return await never();
     if (step.failsWith !== undefined) {
       if (op === "close") await call.apply(this, args);
       return fail(step, args);

@@ -1,6 +1,8 @@
 import { constants } from "node:os";
+import { posix } from "node:path";
 import { getSystemErrorMessage } from "node:util";
 import type { FaultPlan, PlannedErrno, TracedStep } from "../fault-plan.ts";
+import { blockForEver, occupyThreadPool } from "./hang.ts";
 import { isUnder, latin, type Operand, textOf } from "./operands.ts";
 import { original as fs } from "./originals.ts";
 import { PowerLoss } from "./power-loss.ts";
@@ -11,6 +13,8 @@ export interface Step {
   readonly op: string;
   /** What the step is to fail with instead of being done. */
   readonly failsWith: PlannedErrno | undefined;
+  /** The step is never to come to its end. */
+  readonly hangs: boolean;
   /** To be called when it was done: `error` is what it ended with by itself. */
   done(error?: unknown): void;
 }
@@ -45,7 +49,7 @@ export class Steps {
     if (operand === undefined) return undefined;
     // Not numbered, but a sync is none the less one.
     if (this.#op?.test(op) === false || isUnder(operand, this.#except))
-      return { op, failsWith: undefined, done() {} };
+      return { op, failsWith: undefined, hangs: false, done() {} };
     this.#count += 1;
     const n = this.#count;
     const path = textOf(operand);
@@ -55,10 +59,13 @@ export class Steps {
     if (strikes) {
       this.#strike();
       if (action === "kill-before") this.#kill();
+      if (action === "hang-thread-pool") occupyThreadPool(posix.dirname(this.#plan.under[0] ?? ""));
+      if (action === "hang-event-loop") blockForEver();
     }
     return {
       op,
       failsWith: strikes && action === "error" ? errno : undefined,
+      hangs: strikes && action === "hang",
       done: (error) => {
         const code = error instanceof Error && "code" in error ? `${error.code}` : undefined;
         this.#trace({ n, op, path, when: "after", ...(code === undefined ? {} : { error: code }) });

@@ -127,7 +127,7 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
   {
     name: "what the ledger says is believed without a look at the bytes",
     file: "sweep/transfer.ts",
-    edits: [["(await hashContent(opened.file, bytes, signal)) === known.sha256", "true"]],
+    edits: [["(await hashContent(opened.file, bytes, signal, onPiece)) === known.sha256", "true"]],
     foundBy: [LEDGER, "only the same content"],
   },
   {
