@@ -1,5 +1,6 @@
-import { Readable, Writable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import type { Argument, Command, Option } from "commander";
+import type { CommandContext } from "../../src/cli/context.ts";
 import { createProgram } from "../../src/cli/program.ts";
 
 /** What an option or argument takes, as far as a shell can complete it. */
@@ -47,23 +48,27 @@ export interface CommandFacts {
 const FILE = /^files?$/;
 const DIRECTORY = /^(dirs?|director(y|ies)|roots?)$/i;
 
-/** The program with everything below it, in the order of its help. */
-export function readCommandTree(): CommandFacts {
-  const written = new TextSink();
-  const program = createProgram(
-    {
-      env: {},
-      workingDirectory: "/",
-      stdin: Readable.from([]),
-      stdout: written,
-      stderr: written,
-      isTerminal: false,
-      stop: new AbortController().signal,
-      onReload: () => undefined,
-    },
-    () => undefined,
-  );
-  return factsOf(program, [], written);
+/**
+ * The program with everything below it, in the order of its help.
+ * @param program another one, for tests; its help cannot be printed after this
+ */
+export function readCommandTree(program: Command = agentProgram()): CommandFacts {
+  return factsOf(program, []);
+}
+
+/** The agent's own commands. None of them is ever called, so they need nothing of a process. */
+export function agentProgram(): Command {
+  const context: CommandContext = {
+    env: {},
+    workingDirectory: "/",
+    stdin: Readable.from([]),
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    isTerminal: false,
+    stop: new AbortController().signal,
+    onReload: () => undefined,
+  };
+  return createProgram(context, () => undefined);
 }
 
 /** Every command below one, itself first. */
@@ -71,7 +76,7 @@ export function allCommands(command: CommandFacts): CommandFacts[] {
   return [command, ...command.commands.flatMap(allCommands)];
 }
 
-function factsOf(command: Command, words: readonly string[], written: TextSink): CommandFacts {
+function factsOf(command: Command, words: readonly string[]): CommandFacts {
   const help = command.createHelp();
   const below = help.visibleCommands(command);
   // The command `help` is no command of its own before it is called: commander makes it up.
@@ -82,9 +87,9 @@ function factsOf(command: Command, words: readonly string[], written: TextSink):
     description: command.description(),
     arguments: command.registeredArguments.map(argumentFacts),
     options: help.visibleOptions(command).map(optionFacts),
-    notes: notesOf(command, written),
+    notes: notesOf(command),
     commands: below.map((one) => {
-      const facts = factsOf(one, [...words, one.name()], written);
+      const facts = factsOf(one, [...words, one.name()]);
       return isHelp(one) ? helpFacts(facts, command) : facts;
     }),
   };
@@ -142,18 +147,12 @@ function readValue(name: string, choices: readonly string[] | undefined): Value 
 }
 
 /** What a command's help has below its options, which commander tells only when it prints it. */
-function notesOf(command: Command, written: TextSink): string {
-  written.text = "";
-  command.configureHelp({ formatHelp: () => "" }).outputHelp();
+function notesOf(command: Command): string {
+  let text = "";
+  command
+    .configureOutput({ writeOut: (part) => (text += part) })
+    .configureHelp({ formatHelp: () => "" })
+    .outputHelp();
   // An example may come first, and is indented.
-  return written.text.replace(/^\n+/, "").trimEnd();
-}
-
-class TextSink extends Writable {
-  text = "";
-
-  override _write(chunk: unknown, _encoding: string, done: () => void): void {
-    this.text += String(chunk);
-    done();
-  }
+  return text.replace(/^\n+/, "").trimEnd();
 }

@@ -9,6 +9,9 @@ Begins with the last good configuration, also while the Parameter Store is out o
 without one it waits for the first. Writes one JSON record a line to standard output, and
 the same to CloudWatch Logs.
 
+Started by systemd, it tells \`systemctl status\` how it is, and while nobody has said which
+fleet the host is of it waits for that; started by a person it ends with 2 then.
+
 Signals:
   SIGHUP   take the parameters as they are now
   SIGTERM  finish the files in flight, for 30 seconds at most, and end with 0;
@@ -42,6 +45,16 @@ a file whose place is taken stays in quarantine, is reported, and the exit code 
 Examples:
   s3-offload-agent retry
   s3-offload-agent retry exports/2026-11-24.csv`,
+  allow: `
+For root. Keeps everything else in the bootstrap file, comments too. The service gets write
+access to the directories by a drop-in of its unit; what is left to do, such as a restart of
+the service, is told. A second call changes nothing. Nothing in the Parameter Store widens
+this list. The system's own directories are refused.
+
+Examples:
+  s3-offload-agent allow /srv/measurements
+  s3-offload-agent allow --make /srv/exports /srv/recordings
+  s3-offload-agent allow --remove /srv/measurements`,
   configShow: `
 Later wins: the default, the fleet's parameter, canary/<parameter> (on canary hosts only),
 the host's own parameter.`,

@@ -117,6 +117,7 @@ export function createProgram(
     .option("--make", "make those that are not there")
     .option("--sync", "only give the unit the access that the bootstrap file says")
     .option("--json", "as one JSON object")
+    .addHelpText("after", HELP.allow)
     .action(async (directories: string[], options: AllowOptions) => {
       const { allow } = await import("./allow.ts");
       done(await allow(directories, options, context));

@@ -46,7 +46,8 @@ function optionWords({ short, long, value, description }: OptionFacts): string[]
   return [
     ...(short === undefined ? [] : ["-s", short.slice(1)]),
     ...["-l", long.slice(2)],
-    ...(value === undefined ? [] : ["-r", ...valueWords(value)]),
+    // Of an option that takes a value, fish offers files unless it is told not to.
+    ...(value === undefined ? [] : [value.takesFiles ? "-r" : "-x", ...valueWords(value)]),
     ...["-d", quoted(description)],
   ];
 }

@@ -77,7 +77,7 @@ function actionOf({ choices, takesFiles, takesDirectories }: Value): string {
   const words = choices.length === 0 ? undefined : `(${choices.join(" ")})`;
   if (files === undefined) return words ?? " ";
   if (words === undefined) return files;
-  return `{_alternative "words:word:${words}" "files:file:${files}"}`;
+  return `{_alternative "words\\:word\\:${words}" "files\\:file\\:${files}"}`;
 }
 
 /** Brackets end a description, colons a part of a specification. */

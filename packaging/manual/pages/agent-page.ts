@@ -1,4 +1,4 @@
-import { commandSection, synopsisOf } from "../command-sections.ts";
+import { commandSection, optionTerms, synopsisOf } from "../command-sections.ts";
 import { allCommands, type CommandFacts } from "../command-tree.ts";
 import { example, paragraph, section, subsection, terms } from "../roff.ts";
 
@@ -15,6 +15,11 @@ export function agentPage(program: CommandFacts): string {
     fleetSynopsis(),
     section("Description", ...DESCRIPTION),
     section("Diagnostics", ...DIAGNOSTICS),
+    section(
+      "Options",
+      optionTerms(program.options),
+      paragraph("Every command takes `--help`, and what its own section tells of."),
+    ),
     `.SH COMMANDS\n${commands.map((command) => commandSection(command)).join("")}`,
     subsection("fleet", paragraph("Steers a whole fleet: see `s3-offload-agent-fleet`(1).")),
     section("Exit status", EXIT_STATUS, paragraph("What is done stays done whatever the code.")),
@@ -132,7 +137,7 @@ const FILES = terms([
   ],
   [
     "`/etc/systemd/system/s3-offload-agent.service.d/`",
-    "Drop-ins of the service. `allowed-roots.conf` there is generated: it lets the service write below the allowed roots.",
+    "Drop-ins of the service. `allowed-roots.conf` there is made by `s3-offload-agent allow` and by each start of the service, which may write below the allowed roots by it.",
   ],
   ["`/var/spool/s3-offload/`", "The watched directory, unless parameters say otherwise."],
   [
@@ -155,10 +160,14 @@ const EXAMPLES = terms([
         [
           "echo 'fleet: web' >>/etc/s3-offload-agent/agent.yaml",
           "s3-offload-agent doctor",
-          "systemctl restart s3-offload-agent",
+          "systemctl status s3-offload-agent",
         ].join("\n"),
       ),
     ],
+  ],
+  [
+    "Take files from another directory, too, once a parameter names it:",
+    [example("s3-offload-agent allow /srv/measurements\nsystemctl restart s3-offload-agent")],
   ],
   [
     "Why are there files left?",

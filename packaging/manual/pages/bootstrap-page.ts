@@ -11,11 +11,14 @@ export function bootstrapPage(): string {
     section("Synopsis", paragraph(`\`${BOOTSTRAP_FILE_DEFAULT}\``)),
     section("Description", ...DESCRIPTION),
     section("Keys", terms(BOOTSTRAP_KEYS.map((entry) => [`\`${entry.key}\``, meaningOf(entry)]))),
+    section("Allowed roots", ALLOWED_ROOTS),
     section("Safety", ...SAFETY),
     section("Examples", ...EXAMPLES),
     section(
       "See also",
-      paragraph("`s3-offload-agent`(1), `s3-offload-agent-parameters`(7), `systemd.exec`(5)"),
+      paragraph(
+        "`s3-offload-agent`(1), `s3-offload-agent-fleet`(1), `s3-offload-agent-parameters`(7), `systemd.exec`(5)",
+      ),
     ),
   ].join("");
 }
@@ -37,9 +40,13 @@ const DESCRIPTION = [
     "Each key can also be given as an environment variable, which wins; lists are separated by colons there. A key or variable `S3_OFFLOAD_*` that is not known is refused, with the nearest known one. An error names the line.",
   ),
   paragraph(
-    "After a change: `s3-offload-agent doctor` says whether all is well, and `systemctl restart s3-offload-agent` puts it in effect.",
+    "After a change `s3-offload-agent doctor` says whether all is well, and `systemctl restart s3-offload-agent` puts it in effect. A service that waits for its `fleet` sees it by itself.",
   ),
 ];
+
+const ALLOWED_ROOTS = paragraph(
+  "`s3-offload-agent allow <dir>` adds a directory to `allowedRoots` and gives the service write access to it. If the list is changed by hand instead, the next start of the service does the latter.",
+);
 
 const SAFETY = [
   paragraph(

@@ -24,7 +24,9 @@ export function fleetPage(fleet: CommandFacts): string {
     section("Environment", ENVIRONMENT),
     section(
       "See also",
-      paragraph("`s3-offload-agent`(1), `s3-offload-agent-parameters`(7), `aws`(1)"),
+      paragraph(
+        "`s3-offload-agent`(1), `s3-offload-agent.yaml`(5), `s3-offload-agent-parameters`(7), `aws`(1)",
+      ),
     ),
   ].join("");
 }
