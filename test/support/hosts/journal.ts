@@ -21,6 +21,16 @@ export interface JournalEntry {
 
 export type AgentRecord = Readonly<Record<string, unknown>>;
 
+/** What of an entry is wanted: the rest is many times as much. */
+export const JOURNAL_FIELDS = [
+  "MESSAGE",
+  "PRIORITY",
+  "SYSLOG_IDENTIFIER",
+  "UNIT",
+  "_PID",
+  "_SYSTEMD_UNIT",
+];
+
 /** Where `tools/check-records.ts` looks for what agents have written. */
 const DIRECTORY = process.env["S3OA_RECORDS_DIR"];
 

@@ -11,7 +11,7 @@ import { endAtLast } from "../leftover-children.ts";
 import { filesBelow } from "../tree.ts";
 import { type Container, startContainer, WANTS_REBOOT } from "./container.ts";
 import { HOSTS_DIRECTORY, type ImageName, imageRoot } from "./images.ts";
-import { type AgentRecord, type JournalEntry, parseEntry } from "./journal.ts";
+import { type AgentRecord, JOURNAL_FIELDS, type JournalEntry, parseEntry } from "./journal.ts";
 
 /** How a command on a host ended, and what it said. */
 export interface Ran {
@@ -299,8 +299,14 @@ export class SystemdHost implements AsyncDisposable {
     const child = spawn(
       "nsenter",
       [
-        ...["--target", String(this.leader), ...ALL_NAMESPACES, "--wd=/"],
-        ...["--", "env", "-i", ...Object.entries({ ...own, ...env }).map(([k, v]) => `${k}=${v}`)],
+        ...["--target", String(this.leader), ...ALL_NAMESPACES],
+        ...[
+          "--",
+          "env",
+          "-i",
+          "--chdir=/",
+          ...Object.entries({ ...own, ...env }).map(([k, v]) => `${k}=${v}`),
+        ],
         ...command,
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
@@ -318,7 +324,7 @@ export class SystemdHost implements AsyncDisposable {
         "journalctl",
         [
           ...["--directory", this.path("/var/log/journal"), "--output=json", "--all", "--quiet"],
-          ...["--follow", ...from],
+          ...["--follow", `--output-fields=${JOURNAL_FIELDS.join(",")}`, ...from],
         ],
         { stdio: ["ignore", "pipe", "inherit"] },
       ),
