@@ -56,7 +56,7 @@ describe("an upgrade and a downgrade by apt", () => {
     world.s3.onPut(undefined);
     await world.configure(host);
     await host.must(["systemctl", "restart", UNIT]);
-    await host.must(["s3-offload-agent", "retry"]);
+    await host.must("set -a; . /etc/default/s3-offload-agent; s3-offload-agent retry");
     await host.first(is("file.removed", { path: "stays.csv" }));
     await host.first(is("file.removed", { path: "large.csv" }));
     expect([sent("stays.csv"), sent("large.csv", 1)]).to.deep.equal([1, 1]);
@@ -74,8 +74,8 @@ describe("an upgrade and a downgrade by apt", () => {
 });
 
 /** What the agent knows of files that are in the bucket and cannot be removed. */
-async function undeletable(host: SystemdHost): Promise<{ path: string; firstSeenAt: number }[]> {
+async function undeletable(host: SystemdHost): Promise<{ path: string; firstSeenAt: string }[]> {
   const status = JSON.parse((await host.run("s3-offload-agent status --json")).stdout);
-  const known: { path: string; firstSeenAt: number }[] = status.files.undeletable;
+  const known: { path: string; firstSeenAt: string }[] = status.undeletable;
   return known.map(({ path, firstSeenAt }) => ({ path, firstSeenAt }));
 }

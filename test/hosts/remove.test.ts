@@ -64,7 +64,7 @@ describe("apt", () => {
       await host.write(quarantined, "in quarantine");
       const told = await host.must(apt("purge"));
       expect(told).to.include(`kept, with what is in it: ${SPOOL}`);
-      expect(await packageState(host)).to.equal("");
+      expect(await packageState(host)).to.equal("none");
       for (const gone of [STATE, CONFIG, "/etc/default/s3-offload-agent"]) {
         expect(await host.exists(gone), gone).to.equal(false);
       }

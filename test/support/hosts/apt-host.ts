@@ -62,6 +62,7 @@ export async function readSoFar(host: SystemdHost): Promise<void> {
 
 /** What dpkg has of the agent's package: such as `install ok installed 0.2.0-1`. */
 export async function packageState(host: SystemdHost): Promise<string> {
-  const query = "dpkg-query -W -f '${Status} ${Version}' s3-offload-agent";
-  return (await host.run(query)).stdout;
+  const { stdout } = await host.run("dpkg --status s3-offload-agent");
+  const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(stdout)?.[1];
+  return [field("Status") ?? "none", field("Version")].join(" ").trim();
 }
