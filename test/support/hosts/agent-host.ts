@@ -61,11 +61,11 @@ export interface AgentWorld extends AsyncDisposable {
   /** Where the agent's objects go: strict, and it can be told to be slow or to fail. */
   readonly s3: FakeS3;
   readonly oracle: Oracle;
-  /** The lines of /etc/default/s3-offload-agent. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Writes /etc/default/s3-offload-agent: where this AWS is, and the credentials for it. */
+  introduce(host: SystemdHost): Promise<void>;
   /**
-   * Tells the agent of a host about it: bootstrap file, environment and parameters, in which files
-   * settle at once and are swept every second. Takes effect at a start or within 5 s.
+   * Makes the host one of this fleet: introduces it and writes its bootstrap file and the fleet's
+   * parameters, by which files settle at once and are swept every second. For the next start.
    */
   configure(host: SystemdHost, options?: ConfigureOptions): Promise<void>;
   /** A producer writes a file of an allowed root, which is there as a whole at once. */
@@ -92,20 +92,23 @@ export async function openWorld(aws: LocalAws): Promise<AgentWorld> {
   const operator = makeOperator({ ...aws, fleet, host: "none", bucket: fleet });
   const oracle = new Oracle();
   const environment = { ...aws.env, AWS_ENDPOINT_URL_S3: s3.endpoint };
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const introduce = async (host: SystemdHost) => {
+    await host.write("/etc/default/s3-offload-agent", `${lines.join("\n")}\n`, { mode: 0o600 });
+  };
   return {
     fleet,
     bucket: fleet,
     operator,
     s3,
     oracle,
-    environment,
+    introduce,
     async configure(host, { parameters = {}, bootstrap = [] } = {}) {
       const all = { bucket: fleet, "min-age": "0s", schedule: "rate(1 second)", ...parameters };
       for (const [leaf, value] of Object.entries(all)) {
         if (value !== undefined) await operator.setParameter(leaf, value);
       }
-      const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-      await host.write("/etc/default/s3-offload-agent", `${lines.join("\n")}\n`, { mode: 0o600 });
+      await introduce(host);
       const own = [`fleet: ${fleet}`, `hostId: ${host.name}`, "minAgeFloor: 0s", ...bootstrap];
       await host.write("/etc/s3-offload-agent/agent.yaml", `${own.join("\n")}\n`);
     },

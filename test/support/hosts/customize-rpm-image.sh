@@ -15,8 +15,8 @@ mkdir -p "$root/tmp/stub"
 cat >"$root/tmp/stub/make" <<'EOF'
 set -eu
 cd /tmp/stub
-ldconfig -p | sed -n 's/.*(libc6,x86-64[^)]*) => //p; s/.*(libc6,AArch64[^)]*) => //p' | sort -u |
-  /usr/lib/rpm/rpmdeps --provides | sort -u >provides
+ldconfig -p | sed -n 's/.*(libc6,x86-64[^)]*) => //p; s/.*(libc6,AArch64[^)]*) => //p' |
+  xargs readlink -f | sort -u | /usr/lib/rpm/rpmdeps --provides | sort -u >provides
 cat >stub.spec <<SPEC
 Name: distribution-stub
 Version: 1
