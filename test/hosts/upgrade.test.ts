@@ -1,0 +1,113 @@
+import { expect } from "chai";
+import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import {
+  countStarts,
+  hostByApt,
+  install,
+  NEW,
+  OLD,
+  packageState,
+  startedVersions,
+} from "../support/hosts/apt-host.ts";
+import type { ImageName } from "../support/hosts/images.ts";
+import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { SystemdHost } from "../support/hosts/systemd-host.ts";
+
+describe("an upgrade by apt", () => {
+  let aws: LocalAws;
+  let repository: SignedRepository;
+  let base: SystemdHost;
+
+  const all = new AsyncDisposableStack();
+
+  before(async () => {
+    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
+    all.use(aws);
+    all.use(repository);
+    base = all.use(await hostByApt("bookworm", repository));
+  });
+  after(() => all.disposeAsync());
+
+  it("asks nobody, keeps an edited bootstrap file, and restarts the agent once", async () => {
+    await using world = await openWorld(aws);
+    await using host = await SystemdHost.make(base);
+    await world.configure(host);
+    await host.boot();
+    await host.first(is("config.applied", { version: OLD }));
+    const file = "/etc/s3-offload-agent/agent.yaml";
+    const [edited, before] = [await host.read(file), await host.unit(UNIT, "MainPID")];
+
+    await host.must("apt-get -y upgrade <&-", { env: { DEBIAN_FRONTEND: "noninteractive" } });
+    const after = await host.unit(UNIT, "MainPID", "NRestarts", "ActiveState");
+    expect(await packageState(host)).to.equal(`install ok installed ${NEW}-1`);
+    expect(after).to.include({ NRestarts: "0", ActiveState: "active" });
+    expect(after["MainPID"]).to.not.equal(before["MainPID"]);
+    expect(await startedVersions(host)).to.deep.equal([OLD, NEW]);
+    expect(await countStarts(host)).to.equal(2);
+    expect(await host.read(file)).to.equal(edited);
+    expect(await host.files("/etc/s3-offload-agent")).to.deep.equal(["agent.yaml"]);
+    await host.first(is("config.applied", { version: NEW }));
+  });
+
+  it("in mid-sweep waits for the files in flight, and the new agent takes the rest", async () => {
+    await using world = await openWorld(aws);
+    await using host = await SystemdHost.make(base);
+    await world.configure(host, { parameters: { concurrency: "4" } });
+    const paths = Array.from({ length: 12 }, (_, index) => `${SPOOL}/${index}.csv`);
+    for (const path of paths) await world.produce(host, path, `content of ${path}`);
+    const { promise: until, resolve: letThrough } = Promise.withResolvers<void>();
+    world.s3.onPut(() => ({ kind: "delay", until, when: "before-store" }));
+    await host.boot();
+    await world.s3.waitForRequests(4);
+
+    const upgraded = host.must("apt-get -y upgrade <&-");
+    const stopping = await host.first(is("agent.stopping"));
+    letThrough();
+    await upgraded;
+    await host.until("all files are taken", async () => (await host.files(SPOOL)).length === 0);
+
+    expect(stopping).to.include({ version: OLD });
+    expect(await startedVersions(host)).to.deep.equal([OLD, NEW]);
+    // No request was cut, none was made twice, and both versions have done a part.
+    expect(world.s3.requests.map(({ answer }) => answer)).to.deep.equal(paths.map(() => 200));
+    const removed = host.records.filter(is("file.removed"));
+    const byOld = removed.filter(({ version }) => version === OLD);
+    expect(byOld.length).to.be.within(4, 11);
+    expect(removed.length).to.equal(paths.length);
+    expect(await world.verify(host, SPOOL)).to.deep.include({
+      ...{ lost: [], foreign: [], touched: [], duplicates: 0, files: paths.length, onDisk: 0 },
+    });
+  });
+
+  for (const image of ["bullseye", "bookworm", "trixie"] as const satisfies ImageName[]) {
+    it(`leaves a unit as it was, stopped, disabled or masked, on ${image}`, async () => {
+      await using installed = image === "bookworm" ? null : await hostByApt(image, repository);
+      await using host = await SystemdHost.start(installed ?? base);
+      const state = async () => {
+        const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
+        const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");
+        return { state: [stdout.trim(), ActiveState].join(" "), MainPID };
+      };
+      let [next, last] = [NEW, OLD];
+      for (const [command, expected] of [
+        ["stop", "enabled inactive"],
+        ["disable --now", "disabled inactive"],
+        ["start", "disabled active"],
+        ["mask", "masked active"],
+        ["mask --now", "masked inactive"],
+      ] as const) {
+        await host.must(`systemctl ${command} ${UNIT}`);
+        const before = await state();
+        expect(before.state, command).to.equal(expected);
+        await host.must(install(next));
+        expect(await packageState(host), command).to.equal(`install ok installed ${next}-1`);
+        const after = await state();
+        expect(after.state, command).to.equal(expected);
+        // What runs is the new one.
+        if (command === "start") expect(after.MainPID).to.not.equal(before.MainPID);
+        [next, last] = [last, next];
+      }
+    });
+  }
+});
