@@ -8,8 +8,9 @@
  * systemd (239 of RHEL 8), SELinux, the crypto policy that judges keys, its glibc, and whether its
  * packages provide what ours requires, by these names.
  */
-import { cp, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { expect } from "chai";
+import { runTool } from "../../packaging/repository/tool.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { type AgentWorld, is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
 import { countStarts, NEW, OLD, startedVersions } from "../support/hosts/apt-host.ts";
@@ -51,6 +52,8 @@ describe("the rpm by dnf", () => {
     const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");
     return { state: `${stdout.trim()} ${ActiveState}`, MainPID };
   };
+  /** Its first refresh is spread over half a minute; a reload is a person's wish. */
+  const refresh = (host: SystemdHost) => host.must(["systemctl", "reload", UNIT]);
   const allTaken = (host: SystemdHost) =>
     host.until("all files are taken", async () => (await host.files(SPOOL)).length === 0);
   const nothingWrong = { lost: [], foreign: [], touched: [], duplicates: 0 };
@@ -63,6 +66,7 @@ describe("the rpm by dnf", () => {
     const { promise: until, resolve: letThrough } = Promise.withResolvers<void>();
     world.s3.onPut(() => ({ kind: "delay", until, when: "before-store" }));
     await host.boot();
+    await refresh(host);
     await world.s3.waitForRequests(4);
     return { host, paths, letThrough };
   }
@@ -99,7 +103,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await world.configure(host);
     await world.produce(host, `${SPOOL}/secret.csv`, "of somebody", { mode: 0o600, uid: 12_345 });
     await host.first(is("agent.started"));
-    await host.must(["systemctl", "reload", UNIT]);
+    await refresh(host);
     await host.first(is("file.removed", { path: "secret.csv" }));
     expect(await rpmDifferences(host)).to.deep.equal([`S.5....T.  c ${FILE}`]);
   });
@@ -124,6 +128,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     const stopping = await host.first(is("agent.stopping"));
     letThrough();
     await upgraded;
+    await refresh(host);
     await allTaken(host);
     expect(stopping).to.include({ version: OLD });
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
@@ -135,6 +140,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect(removed.filter(({ version }) => version === OLD).length).to.be.within(4, 11);
 
     await transact(host, "downgrade", `${NAME}-${OLD}`);
+    await refresh(host);
     await world.produce(host, `${SPOOL}/later.csv`, "later");
     await host.first(is("file.removed", { path: "later.csv", version: OLD }));
     expect(await startedVersions(host)).to.deep.equal([OLD, NEW, OLD]);
@@ -204,7 +210,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect((await state(host)).state).to.equal("enabled active");
     await host.must(["mv", `${FILE}.rpmsave`, FILE]);
     await host.first(is("agent.started", { version: NEW }));
-    await host.must(["systemctl", "reload", UNIT]);
+    await refresh(host);
     await host.until("all files are taken but the one in quarantine", async () => {
       return (await host.files(SPOOL)).length === 1;
     });
@@ -216,7 +222,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   it("is installed into an image below a running host, which it leaves alone, and is active at its first boot", async () => {
     await using world = await openWorld(aws);
     await using host = await SystemdHost.make(bare);
-    await cp(bare.root, host.path("/srv/image"), { recursive: true, verbatimSymlinks: true });
+    await runTool("cp", ["-a", "--reflink=auto", bare.root, host.path("/srv/image")]);
     await host.boot();
     await transact(host, "--installroot=/srv/image", "install", NAME);
     expect((await state(host)).state).to.equal(" inactive");
@@ -228,7 +234,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await world.produce(first, `${SPOOL}/early.csv`, "early");
     expect(await first.boot()).to.equal("running");
     expect((await state(first)).state).to.equal("enabled active");
-    await first.must(["systemctl", "reload", UNIT]);
+    await refresh(first);
     await first.first(is("file.removed", { path: "early.csv" }));
     expect(await rpmDifferences(first)).to.deep.equal([`S.5....T.  c ${FILE}`]);
   });
@@ -268,8 +274,8 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     ];
     for (const [name, forgery, message] of forgeries) {
       await using _ = await forge(repository, forgery);
-      const { code, stdout, stderr } = await host.run(dnf("--refresh", "upgrade", NAME));
-      expect(code, `${name}: ${stdout}${stderr}`).to.equal(1);
+      // Where dnf is told to skip a repository that it can't use, it ends well, with nothing to do.
+      const { stdout, stderr } = await host.run(dnf("--refresh", "upgrade", NAME));
       expect(stdout + stderr, name).to.match(message);
       expect(await rpmVersion(host), name).to.equal(`${OLD}-1`);
       expect(await state(host), name).to.deep.equal(before);
