@@ -3,8 +3,6 @@ const SHARE = "/usr/share";
 
 /** What both formats hold: path to mode. The parts of the bundle are one entry, `*.mjs`. */
 const IN_BOTH: Readonly<Record<string, string>> = {
-  "/etc/s3-offload-agent": "drwxr-xr-x",
-  "/etc/s3-offload-agent/agent.yaml": "-rw-r--r--",
   "/usr/bin/s3-offload-agent": "-rwxr-xr-x",
   [LIB]: "drwxr-xr-x",
   [`${LIB}/*.mjs`]: "-rw-r--r--",
@@ -31,12 +29,15 @@ export const IN_DEB: Readonly<Record<string, string>> = {
   [`${SHARE}/doc/s3-offload-agent/changelog.Debian.gz`]: "-rw-r--r--",
   [`${SHARE}/doc/s3-offload-agent/copyright`]: "-rw-r--r--",
   [`${SHARE}/lintian/overrides/s3-offload-agent`]: "-rw-r--r--",
+  [`${SHARE}/s3-offload-agent/agent.yaml`]: "-rw-r--r--",
   [`${SHARE}/zsh/vendor-completions/_s3-offload-agent`]: "-rw-r--r--",
 };
 
 /** What an rpm holds. */
 export const IN_RPM: Readonly<Record<string, string>> = {
   ...IN_BOTH,
+  "/etc/s3-offload-agent": "drwxr-xr-x",
+  "/etc/s3-offload-agent/agent.yaml": "-rw-r--r--",
   "/usr/lib/systemd/system-preset/90-s3-offload-agent.preset": "-rw-r--r--",
   [`${SHARE}/bash-completion`]: "drwxr-xr-x",
   [`${SHARE}/bash-completion/completions`]: "drwxr-xr-x",
