@@ -13,8 +13,12 @@ let stoppedBy: "SIGTERM" | "SIGINT" | undefined;
 const SAME_KEY_MS = 200;
 let stoppedAtMs = Number.NEGATIVE_INFINITY;
 
-/** So long the daemon's last records wait to be read, when everything else is done. */
-const UNREAD_MS_MAX = 2_000;
+/**
+ * So long the daemon's last records wait to be read, when everything else is done: a journal that is
+ * started anew takes some seconds, and together with the rest of a stop it is within the unit's
+ * TimeoutStopSec (cli/deadline.ts).
+ */
+const UNREAD_MS_MAX = 5_000;
 
 for (const name of ["SIGTERM", "SIGINT"] as const) {
   process.on(name, () => {

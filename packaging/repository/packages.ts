@@ -85,7 +85,7 @@ async function readDeb(file: string, bytes: Buffer, signal: AbortSignal): Promis
   });
   const [name = "", version = "", architecture = ""] = described.stdout.toString().split("\n");
   // Reads all of it, which --show does not.
-  const listed = await tryTool("dpkg-deb", ["--fsys-tarfile", file], { signal });
+  const listed = await tryTool("dpkg-deb", ["--contents", file], { signal });
   if (described.status !== 0 || listed.status !== 0) {
     throw damaged(file, described.stderr || listed.stderr);
   }

@@ -93,8 +93,8 @@ export class ServiceReport {
     await Promise.race([done.catch(() => undefined), time]);
     over.abort();
     this.#reloads -= 1;
-    // One that began meanwhile ends later, and is the one that counts.
-    if (this.#reloads === 0 && !this.#options.stop.aborted) this.ready();
+    // One that began meanwhile ends later, and is the one that counts; so does the start.
+    if (this.#reloads === 0 && this.#isReady && !this.#options.stop.aborted) this.ready();
   }
 
   /** The agent has ended: nothing is told any more but the last line. */

@@ -5,6 +5,7 @@ import { withAllowedRoots } from "../config/bootstrap-roots.ts";
 import { UNIT } from "../host/unit-drop-in.ts";
 import { writeFileAtomically } from "../lib/atomic-file.ts";
 import { AgentError, configurationError, ExitCode, isErrno, messageOf } from "../lib/errors.ts";
+import { shellWord } from "../lib/shell-word.ts";
 import { type ListChange, toAllow, toDisallow } from "./allow-list.ts";
 import type { CommandContext, CommonOptions } from "./context.ts";
 import { printable } from "./text.ts";
@@ -111,7 +112,7 @@ function assertRoot(
   const words = [...(sync ? ["--sync"] : []), ...(remove ? ["--remove"] : []), ...directories];
   throw configurationError(
     "Only root may say which directories the agent takes files from.",
-    `sudo s3-offload-agent allow ${words.join(" ")}`,
+    `sudo s3-offload-agent allow ${words.map(shellWord).join(" ")}`,
   );
 }
 

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { unwritablePath } from "../host/unit-drop-in.ts";
 import { type AgentError, configurationError, isErrno, messageOf } from "../lib/errors.ts";
+import { shellWord } from "../lib/shell-word.ts";
 import { exposureOf, type PathStep, walkPath } from "../lib/trusted-path.ts";
 import { isBelow } from "../sweep/watched-directory.ts";
 
@@ -128,7 +129,7 @@ export function refusalOf(place: RootPlace, own: OwnPlaces): AgentError | undefi
     return refused(
       path,
       `it is reached through the link ${strangeLink.path}, which user ${strangeLink.stats.uid} can lead anywhere`,
-      `Name ${realPath} itself, if that is what you mean, or take the link over: chown -h root: ${strangeLink.path}`,
+      `Name ${realPath} itself, if that is what you mean, or take the link over: chown -h root: ${shellWord(strangeLink.path)}`,
     );
   }
   if (place.exists && !place.isDirectory) {

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { type AgentError, configurationError, isErrno, messageOf } from "../lib/errors.ts";
+import { shellWord } from "../lib/shell-word.ts";
 import {
   type Exposure,
   exposureOf,
@@ -99,14 +100,14 @@ function exposed(
     others: `is writable by everybody (mode ${mode})`,
   };
   const mends = {
-    owner: `${what === "link" ? "chown -h" : "chown"} root: ${quoted(path)}`,
-    group: `chmod g-w ${quoted(path)}`,
-    others: `chmod o-w ${quoted(path)}`,
+    owner: `${what === "link" ? "chown -h" : "chown"} root: ${shellWord(path)}`,
+    group: `chmod g-w ${shellWord(path)}`,
+    others: `chmod o-w ${shellWord(path)}`,
   };
   const which = what === "file" ? "it" : `the ${what} ${path} on the way to it`;
   return configurationError(
     `The bootstrap file ${file} is refused, since others could change it: ${which} ${says[exposure]}.`,
-    `${mends[exposure]}${exposure === "owner" ? "" : ` (getfacl ${quoted(path)} shows who else is let in)`}, and look into the file first: it says which directories the agent may empty.`,
+    `${mends[exposure]}${exposure === "owner" ? "" : ` (getfacl ${shellWord(path)} shows who else is let in)`}, and look into the file first: it says which directories the agent may empty.`,
   );
 }
 
@@ -134,9 +135,4 @@ function unreadable(file: string, error: unknown): AgentError {
     "Write it (it needs at least `fleet: NAME`), or name another one with --config FILE.",
     error,
   );
-}
-
-/** As a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -33,12 +33,13 @@ export function dropInText({ bootstrapFile, roots, readOnly }: DropIn): string {
 }
 
 /**
- * A path as systemd reads it. In quotes neither a space nor the colon that would separate source
- * and destination means anything; a backslash takes the next character as it is, and `%` begins a
- * specifier (systemd.syntax(7), systemd.unit(5)).
+ * A path as systemd reads it: in quotes, and a backslash before what would end them or separate
+ * source and destination; `%` begins a specifier (systemd.syntax(7), systemd.unit(5)). Newer
+ * versions take quotes off twice, a whole word first and then its parts, so a colon or a single
+ * quote means something within the quotes too; older ones take a backslash off anyway.
  */
 function bindWord(path: string): string {
-  return `"-${path.replace(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`;
+  return `"-${path.replace(/["'\\:]/g, "\\$&").replaceAll("%", "%%")}"`;
 }
 
 /**

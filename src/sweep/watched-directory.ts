@@ -10,6 +10,7 @@ import {
   messageOf,
 } from "../lib/errors.ts";
 import { tryLock } from "../lib/kernel.ts";
+import { shellWord } from "../lib/shell-word.ts";
 import { exposureOf, trustedUsers, type Walk, walkPath } from "../lib/trusted-path.ts";
 import { Directory } from "./directory.ts";
 import { type Filesystem, filesystemOf } from "./filesystem.ts";
@@ -155,7 +156,7 @@ async function assertAllowed(
     if (link === undefined) return;
     throw configurationError(
       `The allowed root ${root} is reached through the link ${link.path}, which user ${link.stats.uid} can lead anywhere.`,
-      `Name ${walk.end.path} itself in \`allowedRoots\`, if that is what you mean, or take the link over: chown -h root: ${link.path}`,
+      `Name ${walk.end.path} itself in \`allowedRoots\`, if that is what you mean, or take the link over: chown -h root: ${shellWord(link.path)}`,
     );
   }
   const via = path === asked ? "" : ` (which is ${path})`;
@@ -163,7 +164,7 @@ async function assertAllowed(
     `The watched directory ${asked}${via} is outside the allowed roots: ${options.allowedRoots.join(", ")}.`,
     {
       exitCode: ExitCode.configuration,
-      hint: "Add it to `allowedRoots` in the bootstrap file, or name another one with the parameter `directory`.",
+      hint: `Add it to \`allowedRoots\` in the bootstrap file (sudo s3-offload-agent allow ${shellWord(asked)}) and restart the agent, or name another one with the parameter \`directory\`.`,
     },
   );
 }
@@ -209,7 +210,7 @@ function wayOutOf(path: string, error: unknown): string {
     return "Let the process open more files (LimitNOFILE= in the unit, ulimit -n).";
   }
   if (isErrno(error, "EROFS")) {
-    return `Give the unit write access to it: s3-offload-agent allow ${path}, then systemctl restart s3-offload-agent. If its filesystem is mounted read-only, mount it writable.`;
+    return `Give the unit write access to it: s3-offload-agent allow ${shellWord(path)}, then systemctl restart s3-offload-agent. If its filesystem is mounted read-only, mount it writable.`;
   }
   return "The agent's user needs to read and write it; writing is what removing a file takes.";
 }

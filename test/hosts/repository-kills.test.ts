@@ -2,6 +2,7 @@ import { mkdtempDisposable, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { forEachConcurrently } from "../../src/lib/concurrency.ts";
 import {
   type FaultPlan,
   HOOK_ARGUMENTS,
@@ -15,17 +16,17 @@ import {
   type Workshop,
 } from "../support/package-repository.ts";
 
+/** They wait for the disk more than they compute. */
+const AT_ONCE = 4;
+
 /** What changes files or names. */
 const CHANGES =
   "^(rename|kernel:renameat2|link|unlink|rm|mkdir|copyFile|writeFile|utimes|chmod|datasync)$";
 
 /** What hosts can see; only the program itself looks into `.work`. */
 const VISIBLE = [
-  ...["apt", "yum", "SHA256SUMS.asc", "SHA256SUMS.asc.new"],
-  ...["gpg", "asc", "sources", "list", "repo"].flatMap((one) => [
-    `s3-offload-agent.${one}`,
-    `s3-offload-agent.${one}.new`,
-  ]),
+  ...["apt", "yum", "SHA256SUMS.asc"],
+  ...["gpg", "asc", "sources", "list", "repo"].map((one) => `s3-offload-agent.${one}`),
 ];
 
 describe("npm run repository, killed or failing", () => {
@@ -54,7 +55,7 @@ describe("npm run repository, killed or failing", () => {
     const traced: TracedStep[] = lines.map((line) => JSON.parse(line));
     steps = Math.max(...traced.map(({ n }) => n));
     // Two keys' files, two packages, three directories of indexes and the checksums, at the least.
-    expect(steps).to.be.above(12);
+    expect(steps).to.be.above(7);
     expect(traced.filter(({ op }) => op === "kernel:renameat2")).to.have.length.above(2);
   });
   after(() => place.remove());
@@ -86,24 +87,17 @@ describe("npm run repository, killed or failing", () => {
 
   it("leaves a repository that hosts can use, whichever change is the last, and goes on from there", async () => {
     const states = new Set<string>();
-    for (let at = 1; at <= steps; at += 1) {
-      const out = await copyOf(first, join(place.path, "killed"));
+    await forEachConcurrently(numbersTo(steps), AT_ONCE, async (at) => {
+      const out = await copyOf(first, join(place.path, `killed-${at}`));
       const killed = await update(out, { action: "kill-before", at });
       expect(killed.stderr, `change ${at}`).to.contain("SIGKILL");
       states.add((await read(out)).join());
-      if (at % 4 === 0) {
-        const again = await update(out, {});
-        expect(again.status, again.stderr).to.equal(0);
-        expect(await read(out)).to.deep.equal([
-          "amd64 1.0",
-          "amd64 2.0",
-          "x86_64 1.0",
-          "x86_64 2.0",
-        ]);
-        expect(await readdir(out)).not.to.include(".work");
-      }
-      await rm(out, { recursive: true });
-    }
+      if (at % 4 !== 0) return;
+      const again = await update(out, {});
+      expect(again.status, again.stderr).to.equal(0);
+      expect(await read(out)).to.deep.equal(["amd64 1.0", "amd64 2.0", "x86_64 1.0", "x86_64 2.0"]);
+      expect(await readdir(out)).not.to.include(".work");
+    });
     // Before and after both indexes, and in between.
     expect(states.size).to.equal(3);
   });
@@ -111,7 +105,7 @@ describe("npm run repository, killed or failing", () => {
   it("says what failed, and leaves a repository that hosts can use", async () => {
     const copiesOfKeys = () => readdir(join(place.path, "runtime"));
     const before = await copiesOfKeys();
-    for (let at = 2; at <= steps; at += 3) {
+    for (let at = 2; at <= steps; at += 5) {
       const out = await copyOf(first, join(place.path, "failed"));
       const failed = await update(out, { action: "error", errno: "ENOSPC", at });
       expect(failed.status, `change ${at}`).to.equal(1);
@@ -122,3 +116,7 @@ describe("npm run repository, killed or failing", () => {
     }
   });
 });
+
+async function* numbersTo(last: number): AsyncIterable<number> {
+  for (let at = 1; at <= last; at += 1) yield at;
+}

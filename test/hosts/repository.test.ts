@@ -1,4 +1,5 @@
 import {
+  mkdir,
   mkdtempDisposable,
   open,
   readdir,
@@ -254,5 +255,26 @@ describe("npm run repository", () => {
     expect(refused.status).to.equal(1);
     await directory.close();
     expect((await shop.run(["--out", out, "--key", shop.key("old")])).status).to.equal(0);
+  });
+
+  it("removes its copies of keys when it is asked to stop, and leaves the repository usable", async () => {
+    const out = await copy();
+    const programs = join(place.path, "programs");
+    await mkdir(programs);
+    // Asks the one who calls it to stop, in the middle of its work.
+    const script = "#!/bin/sh\nkill -TERM $PPID\nexec sleep 60\n";
+    await writeFile(join(programs, "createrepo_c"), script, { mode: 0o755 });
+    const stopped = await shop.run(
+      ["--packages", await shop.packages("2.0"), "--out", out, "--key", shop.key("old")],
+      { env: { PATH: `${programs}:${process.env["PATH"]}` } },
+    );
+    expect(stopped.status).to.equal(143);
+    expect(await readdir(join(shop.directory, "runtime"))).to.deep.equal([]);
+    expect(await readdir(out)).not.to.include(".work");
+    expect(await readRepository(out, keyring(out))).to.have.members([
+      ...ALL_OF("1.0"),
+      "amd64 2.0",
+      "arm64 2.0",
+    ]);
   });
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { isErrno } from "../../src/lib/errors.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { makeHost, type TestHost } from "../support/host.ts";
+import { makeHost, recordsOf, type TestHost } from "../support/host.ts";
 import { endAtLast } from "../support/leftover-children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -69,6 +69,36 @@ describe("the daemon's log records", () => {
     agent.kill("SIGTERM");
     expect(await ended).to.deep.equal([0, null]);
     expect(await events(group)).to.include("agent.stopped");
+  });
+
+  it("all reach a reader of standard output that falls behind, the last one too", async function () {
+    this.timeout(60_000);
+    await using host = await makeHost(aws, { schedule: "rate(1 second)", concurrency: "32" });
+    // More than fits into the kernel's buffer of the pipe.
+    const names = Array.from({ length: 500 }, (_, n) => `${n}.csv`);
+    for (const name of names) await host.write(name);
+    const agent = endAtLast(
+      spawn(process.execPath, [MAIN, "run", "--config", host.bootstrap], {
+        env: host.env,
+        stdio: ["ignore", "pipe", "ignore"],
+      }),
+    );
+    const ended = once(agent, "close");
+    const group = `/s3-offload-agent/${host.fleet}`;
+    const events = async () => (await host.operator.readRecords(group)).map(({ event }) => event);
+    await until(async () => (await events()).includes("agent.started"));
+    agent.kill("SIGHUP");
+    await until(async () => (await readdir(host.watched)).every((name) => !name.endsWith(".csv")));
+    agent.kill("SIGTERM");
+    await until(async () => (await events()).includes("agent.stopped"));
+    let stdout = "";
+    agent.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    expect(await ended).to.deep.equal([0, null]);
+    const records = recordsOf(stdout);
+    expect(records.filter(is("file.removed"))).to.have.length(names.length);
+    expect(records.at(-1)).to.include({ event: "agent.stopped" });
   });
 
   it("are not on disk where that is not wished, from the start on", async () => {

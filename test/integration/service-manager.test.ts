@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { SECRET_MARK } from "../../tools/marks.ts";
+import { isRootOr } from "../support/not-run.ts";
 import { startProxy } from "../support/proxy.ts";
 import { makeServiceHost, WATCHDOG_MS } from "../support/service-host.ts";
 
@@ -167,19 +168,25 @@ describe("below a service manager", () => {
     expect((await agent.ended()).exitCode).to.equal(0);
   });
 
-  it("keeps the socket from its children", async () => {
+  it("keeps its socket and its ambient capabilities from its children", async () => {
     await using service = await makeServiceHost(aws, DAILY);
     const seen = `${service.host.folder}/seen`;
-    const command = `env >${seen}.new && mv ${seen}.new ${seen}; exit 1`;
+    const look = `{ env | grep -E "^(PATH|NOTIFY_SOCKET|WATCHDOG.*)="; grep ^CapAmb: /proc/self/status; } >${seen}.new && mv ${seen}.new ${seen}`;
+    const isRoot = isRootOr("ambient capabilities");
     await using _agent = service.start({
+      ...(isRoot && { by: ["setpriv", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"] }),
       env: {
         AWS_ACCESS_KEY_ID: undefined,
         AWS_SECRET_ACCESS_KEY: undefined,
-        S3_OFFLOAD_CREDENTIALS: `process:${command}`,
+        S3_OFFLOAD_CREDENTIALS: `process:${look}; exit 1`,
       },
     });
     await service.status(/credential process/);
-    expect(await readFile(seen, "utf8")).not.to.match(/NOTIFY_SOCKET|WATCHDOG/);
+    const text = await readFile(seen, "utf8");
+    expect(text)
+      .to.match(/^PATH=/m)
+      .and.not.to.match(/NOTIFY_SOCKET|WATCHDOG/);
+    expect(text).to.match(/^CapAmb:\t0+$/m);
   });
 });
 
@@ -234,9 +241,10 @@ describe("the watchdog", () => {
     });
   }
 
-  for (const [when, file, task] of [
-    ["at its start", "", "the start"],
-    ["when it keeps a configuration", "/config", "the keeping of the configuration"],
+  // The file of the configuration is made at the start, and replaced when one is kept.
+  for (const [when, file, at, task] of [
+    ["at its start", "", 1, "the start"],
+    ["when it keeps a configuration", "/config", 2, "the keeping of the configuration"],
   ] as const) {
     it(`runs out when the state directory hangs under an agent ${when}`, async function () {
       this.timeout(120_000);
@@ -244,7 +252,7 @@ describe("the watchdog", () => {
       const under = [`${service.host.folder}/state${file}`];
       await using agent = service.start({
         isHurried: true,
-        plan: { under, op: "^rename$", at: 1, every: true, action: "hang" },
+        plan: { under, op: "^rename$", at, every: true, action: "hang" },
       });
       expect(await agent.next(is("sweep.stuck"))).to.include({ task });
       await service.expired();

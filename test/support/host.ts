@@ -56,6 +56,8 @@ export interface RunOptions {
   /** On top of the host's environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** A program, with its arguments, that becomes the agent, such as `setpriv`. */
+  readonly by?: readonly string[];
   /** Arguments of `node`, before the program. */
   readonly nodeArguments?: readonly string[];
   /** Numeric user to run as. */
@@ -90,14 +92,17 @@ export async function makeHost(
     `fleet: ${fleet}\nhostId: host-1\nallowedRoots: [${watched}]\nstateDirectory: ${join(folder, "state")}\nminAgeFloor: 0s\n`,
   );
   const env = { ...aws.environment(), HOME: folder };
-  const begin = (args: readonly string[], options: RunOptions = {}) =>
-    endAtLast(
-      spawn(process.execPath, [...(options.nodeArguments ?? []), MAIN, ...args], {
+  const begin = (args: readonly string[], options: RunOptions = {}) => {
+    const { by = [], nodeArguments = [], uid } = options;
+    const [program = "", ...before] = [...by, process.execPath, ...nodeArguments];
+    return endAtLast(
+      spawn(program, [...before, MAIN, ...args], {
         env: { ...env, ...options.env },
         cwd: options.cwd ?? folder,
-        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+        ...(uid === undefined ? {} : { uid, gid: uid }),
       }),
     );
+  };
   return {
     folder,
     watched,

@@ -14,6 +14,7 @@ import { ManualClock, settle } from "./manual-clock.ts";
 export class LanesPlace {
   readonly clock = new ManualClock(Date.UTC(2026, 0, 1));
   readonly stop = new AbortController();
+  readonly progress = new Progress(this.clock);
   /** Sweeps under way, by the prefix of their route: what they go by. */
   readonly under: { readonly prefix: string; readonly end: () => void }[] = [];
   readonly begun: string[] = [];
@@ -89,7 +90,7 @@ export class LanesPlace {
         setLevel() {},
         setFileEvents() {},
       },
-      progress: new Progress(this.clock),
+      progress: this.progress,
       clock: this.clock,
       hostId: "h1",
       workingDirectory: "/",

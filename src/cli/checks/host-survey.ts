@@ -25,7 +25,7 @@ import { placeChecks } from "./place-checks.ts";
 import { beginServiceChecks, type ServiceChecks } from "./service-checks.ts";
 import { stateChecks } from "./state-checks.ts";
 import { ntpCheck } from "./time-checks.ts";
-import { unitCheck } from "./unit-check.ts";
+import { unitCheck, unitUid } from "./unit-check.ts";
 import { bootstrapAgeVerdict, writeAccessChecks } from "./write-access-checks.ts";
 
 export interface DoctorOptions extends CommonOptions {
@@ -80,7 +80,8 @@ export async function* surveyHost(
       ? undefined
       : beginServiceChecks(examination, known.bootstrap, systemClock);
 
-  for (const check of await stateChecks(stateDirectory, systemClock)) yield await checked(check);
+  for (const check of await stateChecks(stateDirectory, systemClock, () => unitUid(env)))
+    yield await checked(check);
   yield await checked(ntpCheck(env));
   if (region !== undefined) yield region;
   if (services !== undefined) yield* accessChecks(services);

@@ -14,8 +14,16 @@ import { type Check, codeOf, ok, problem, spaceCheck, type Verdict, warning } fr
 const WAY_OUT =
   "Let the agent's user write to it, or name another `stateDirectory` in the bootstrap file (S3_OFFLOAD_STATE_DIRECTORY).";
 
-/** What the agent needs of the directory that keeps its state. @param path absolute */
-export async function stateChecks(path: string, clock: Clock): Promise<readonly Check[]> {
+/**
+ * What the agent needs of the directory that keeps its state.
+ * @param path absolute
+ * @param unitUid whom systemd runs the agent as, able to do with files what root can; or undefined
+ */
+export async function stateChecks(
+  path: string,
+  clock: Clock,
+  unitUid: () => Promise<number | undefined>,
+): Promise<readonly Check[]> {
   const about = path;
   const exists = await stat(path).then(
     () => true,
@@ -30,7 +38,7 @@ export async function stateChecks(path: string, clock: Clock): Promise<readonly 
     ];
   }
   return [
-    { name: "state directory", about, run: () => isUsable(path) },
+    { name: "state directory", about, run: () => isUsable(path, unitUid) },
     { name: "state files", about, run: () => areReadable(path) },
     spaceCheck(path),
     { name: "clock", run: () => clockVerdict(path, clock) },
@@ -56,7 +64,10 @@ async function canBeMade(above: string): Promise<Verdict> {
   }
 }
 
-async function isUsable(path: string): Promise<Verdict> {
+async function isUsable(
+  path: string,
+  unitUid: () => Promise<number | undefined>,
+): Promise<Verdict> {
   const stats = await stat(path);
   if (!stats.isDirectory()) return problem("It is no directory.", WAY_OUT);
   const probe = join(path, probeName(randomBytes(8)).toString());
@@ -67,7 +78,7 @@ async function isUsable(path: string): Promise<Verdict> {
     return problem(`It cannot be written: ${codeOf(error)}.`, WAY_OUT);
   }
   const uid = process.geteuid?.();
-  if (stats.uid !== uid) {
+  if (stats.uid !== uid && !(uid === 0 && stats.uid === (await unitUid()))) {
     return warning(
       `It belongs to user ${stats.uid}, and doctor runs as ${uid}: the agent may do more or less than what is checked here.`,
       `Run doctor as the agent's user: sudo -u '#${stats.uid}' s3-offload-agent doctor.`,

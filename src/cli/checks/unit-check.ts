@@ -8,7 +8,10 @@ const run = promisify(execFile);
 
 const UNIT = "s3-offload-agent.service";
 
-const PROPERTIES = ["LoadState", "ActiveState", "SubState", "UnitFileState", "User", "Result"];
+const PROPERTIES = [
+  ...["LoadState", "ActiveState", "SubState", "UnitFileState", "User", "Result"],
+  "AmbientCapabilities",
+];
 
 /** What systemd says of the unit. */
 export type UnitFacts = Readonly<Record<string, string>>;
@@ -22,11 +25,10 @@ export function unitCheck(
     name: "unit",
     about: UNIT,
     async run() {
-      const options = { timeout: COMMAND_MS_MAX, env: { PATH: env["PATH"] ?? "" } };
-      const args = ["show", UNIT, "--no-pager", "-p", PROPERTIES.join(",")];
+      const options = optionsOf(env);
       let facts: UnitFacts;
       try {
-        facts = parseFacts((await run("systemctl", args, options)).stdout);
+        facts = await askSystemd(options);
       } catch (error) {
         const isLate = error instanceof Error && "killed" in error && error.killed === true;
         if (!isLate) return ok("systemd does not run here; whoever starts the agent sees to it");
@@ -42,16 +44,44 @@ export function unitCheck(
   };
 }
 
+/**
+ * The user whom systemd runs the agent as, if it gives him the capability that root reads and writes
+ * others' files with: then root finds what the agent finds. Undefined otherwise.
+ */
+export async function unitUid(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number | undefined> {
+  const options = optionsOf(env);
+  try {
+    const { User = "", AmbientCapabilities = "" } = await askSystemd(options);
+    const isLikeRoot = AmbientCapabilities.split(" ").includes("cap_dac_override");
+    return isLikeRoot ? await uidOf(User, options) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface CommandOptions {
+  readonly timeout: number;
+  readonly env: { readonly PATH: string };
+}
+
+function optionsOf(env: Readonly<Record<string, string | undefined>>): CommandOptions {
+  return { timeout: COMMAND_MS_MAX, env: { PATH: env["PATH"] ?? "" } };
+}
+
+async function askSystemd(options: CommandOptions): Promise<UnitFacts> {
+  const args = ["show", UNIT, "--no-pager", "-p", PROPERTIES.join(",")];
+  return parseFacts((await run("systemctl", args, options)).stdout);
+}
+
 function parseFacts(shown: string): UnitFacts {
   const lines = shown.split("\n").map((line) => /^(\w+)=(.*)$/.exec(line));
   return Object.fromEntries(lines.flatMap((line) => (line === null ? [] : [[line[1], line[2]]])));
 }
 
 /** @returns undefined for a user that there is only while the unit runs, or not at all */
-async function uidOf(
-  user: string,
-  options: { readonly timeout: number; readonly env: { readonly PATH: string } },
-): Promise<number | undefined> {
+async function uidOf(user: string, options: CommandOptions): Promise<number | undefined> {
   if (user === "") return 0;
   if (/^\d+$/.test(user)) return Number(user);
   try {

@@ -39,7 +39,7 @@ export const WANTS_REBOOT = 133;
  * @throws Error with the last lines of its console if it does not come up
  */
 export async function startContainer(root: string, name: string): Promise<Container> {
-  const groups = ownControlGroups().map((group) => join(group, name));
+  const groups = controlGroupsOf(name);
   for (const group of groups) await mkdir(group, { recursive: true });
   const child = endAtLast(
     spawn(
@@ -70,7 +70,7 @@ export async function startContainer(root: string, name: string): Promise<Contai
   let isEnded = false;
   const ended = once(child, "close").then(async ([code, signal]) => {
     isEnded = true;
-    for (const group of groups) await removeControlGroup(group);
+    await removeControlGroups(name);
     return code ?? signal;
   });
   const console = () => lastLines.join("\n");
@@ -109,6 +109,17 @@ function ownControlGroups(): readonly string[] {
   });
 }
 
+function controlGroupsOf(name: string): readonly string[] {
+  return ownControlGroups().map((group) => join(group, name));
+}
+
+/** Removes what is left of the control groups of a container that has ended. */
+export async function removeControlGroups(name: string): Promise<void> {
+  for (const group of controlGroupsOf(name)) {
+    if (existsSync(group)) await removeControlGroup(group);
+  }
+}
+
 async function removeControlGroup(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (entry.isDirectory()) await removeControlGroup(join(folder, entry.name));
@@ -122,4 +133,21 @@ async function removeControlGroup(folder: string): Promise<void> {
       await delay(POLL_MS);
     }
   }
+}
+
+const ALL_NAMESPACES = ["--mount", "--uts", "--ipc", "--pid", "--cgroup"];
+
+const PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Starts a command within a container, with the environment of a login of root. */
+export function commandOn(
+  leader: number,
+  command: readonly string[],
+  { env = {} }: { readonly env?: Readonly<Record<string, string>> },
+) {
+  const own = { PATH: PATHS, HOME: "/root", LANG: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
+  const variables = Object.entries({ ...own, ...env }).map(([name, value]) => `${name}=${value}`);
+  const enter = ["--target", String(leader), ...ALL_NAMESPACES];
+  const args = [...enter, "--", "env", "-i", "--chdir=/", ...variables, ...command];
+  return endAtLast(spawn("nsenter", args, { stdio: ["ignore", "pipe", "pipe"] }));
 }

@@ -60,6 +60,17 @@ export function parseEntry(line: string): JournalEntry {
   };
 }
 
+/** How many entries of a journal an error message repeats. */
+const LAST_ENTRIES = 15;
+
+/** What a journal says last, for a person. */
+export function endOf(entries: readonly JournalEntry[]): string {
+  const last = entries.slice(-LAST_ENTRIES).map(({ at, identifier, message }) => {
+    return `${new Date(at).toISOString()} ${identifier}: ${message}`;
+  });
+  return `its journal ends\n${last.join("\n")}`;
+}
+
 function recordOf(message: string): AgentRecord | undefined {
   if (!message.startsWith("{") || !isRecord(message)) return undefined;
   if (DIRECTORY !== undefined && DIRECTORY !== "") {

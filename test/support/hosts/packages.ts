@@ -9,13 +9,16 @@ const CHECKOUT = resolve(import.meta.dirname, "../../..");
 const CACHE = join(CHECKOUT, "build/test-packages");
 
 /** What a package is made of: a change in any of these makes it anew. */
-const SOURCES = ["src", "packaging", "docs", "package.json", "package-lock.json", "CHANGELOG.md"];
+const SOURCES = [
+  ...["src", "packaging", "package.json", "package-lock.json", "CHANGELOG.md", "LICENSE"],
+  "tools/package-go-tools.txt",
+];
 
 /** Packages of one version. */
 export interface BuiltPackages {
   /** The directory with the packages and SHA256SUMS: what `npm run repository` takes. */
   readonly directory: string;
-  /** The packages for this machine. */
+  /** The packages for x64. */
   readonly deb: string;
   readonly rpm: string;
   /** Those for arm64, if they were asked for. */
@@ -25,13 +28,17 @@ export interface BuiltPackages {
 const building = new Map<string, Promise<BuiltPackages>>();
 
 /**
- * Packages of a version, as `npm run package -- --version VERSION --compression fast` makes them
- * for x64, in a few seconds: for tests that install them. Built once for the same sources, and kept
- * below build/test-packages/ for the next run.
+ * Packages of a version, as `npm run package -- --version VERSION --compression fast` makes them, in
+ * a few seconds: for tests that install them. Built once for the same sources, and kept below
+ * build/test-packages/ for the next run.
  * @param version such as `0.2.0` or `0.3.0-dev`.
+ * @param arch `all` for arm64's, too.
  */
-export async function fastPackages(version: string): Promise<BuiltPackages> {
-  return await built(["--version", version, "--compression", "fast", "--arch", "x64"]);
+export async function fastPackages(
+  version: string,
+  arch: "x64" | "all" = "x64",
+): Promise<BuiltPackages> {
+  return await built(["--version", version, "--compression", "fast", "--arch", arch]);
 }
 
 /** All four packages as they are released, for package.json's version. Takes minutes once. */

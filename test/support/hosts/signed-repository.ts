@@ -2,13 +2,18 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serveRepository } from "../package-clients.ts";
-import { openWorkshop } from "../package-repository.ts";
+import { openWorkshop, type Workshop } from "../package-repository.ts";
 import { fastPackages } from "./packages.ts";
 import type { SystemdHost } from "./systemd-host.ts";
 
 /** A repository of our packages, signed and served over http on loopback. */
 export interface SignedRepository extends AsyncDisposable {
   readonly url: string;
+  /** Its directory, and the keys it is signed with: `old`. */
+  readonly directory: string;
+  readonly shop: Workshop;
+  /** Where what hosts get is read from: another directory may take its place at any time. */
+  readonly source: { root: string };
   /** Puts packages of this checkout into it, as this version. */
   add(version: string): Promise<void>;
   /** Makes a host know it, as docs/install.md says: key and list, for apt or for dnf. */
@@ -22,7 +27,8 @@ export async function openRepository(...versions: readonly string[]): Promise<Si
   stack.defer(() => place.remove());
   const shop = await openWorkshop(place.path);
   const out = join(place.path, "out");
-  const served = stack.use(await serveRepository({ root: out }));
+  const source = { root: out };
+  const served = stack.use(await serveRepository(source));
   const add = async (version: string) => {
     const { directory } = await fastPackages(version);
     const args = ["--packages", directory, "--out", out, "--key", shop.key("old")];
@@ -38,6 +44,9 @@ export async function openRepository(...versions: readonly string[]): Promise<Si
   };
   return {
     url: served.url,
+    directory: out,
+    shop,
+    source,
     add,
     async introduce(host, tool) {
       const name = "s3-offload-agent";

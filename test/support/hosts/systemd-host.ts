@@ -2,16 +2,23 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { endAtLast } from "../leftover-children.ts";
 import { filesBelow } from "../tree.ts";
-import { type Container, startContainer, WANTS_REBOOT } from "./container.ts";
-import { HOSTS_DIRECTORY, type ImageName, imageRoot } from "./images.ts";
-import { type AgentRecord, JOURNAL_FIELDS, type JournalEntry, parseEntry } from "./journal.ts";
+import { type Container, commandOn, startContainer, WANTS_REBOOT } from "./container.ts";
+import { copyTree, RUNS, removeLeftovers } from "./host-folders.ts";
+import { type ImageName, imageRoot } from "./images.ts";
+import {
+  type AgentRecord,
+  endOf,
+  JOURNAL_FIELDS,
+  type JournalEntry,
+  parseEntry,
+} from "./journal.ts";
 
 /** How a command on a host ended, and what it said. */
 export interface Ran {
@@ -43,10 +50,6 @@ const RUN_MS_MAX = 120_000;
 const WAIT_MS_MAX = 60_000;
 /** A condition that no entry of the journal tells of is looked at so often. */
 const POLL_MS = 250;
-/** How many entries of the journal an error message repeats. */
-const LAST_ENTRIES = 15;
-
-const RUNS = join(HOSTS_DIRECTORY, "run");
 
 let hosts = 0;
 
@@ -143,19 +146,17 @@ export class SystemdHost implements AsyncDisposable {
 
   /** Runs a command to its end, a text by the shell. */
   async run(command: readonly string[] | string, options: RunOptions = {}): Promise<Ran> {
-    const child = this.#spawn(
+    const child = commandOn(
+      this.leader,
       typeof command === "string" ? ["sh", "-c", command] : command,
       options,
     );
     const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? RUN_MS_MAX);
-    try {
-      const output = Promise.all([text(child.stdout), text(child.stderr)]);
-      const [code, signal] = await once(child, "close");
-      const [stdout, stderr] = await output;
-      return { code: code ?? signal, stdout, stderr };
-    } finally {
-      clearTimeout(timer);
-    }
+    const output = Promise.all([text(child.stdout), text(child.stderr)]);
+    const [code, signal] = await once(child, "close");
+    clearTimeout(timer);
+    const [stdout, stderr] = await output;
+    return { code: code ?? signal, stdout, stderr };
   }
 
   /** Runs a command that is to succeed. @returns its standard output @throws Error with all it said */
@@ -180,10 +181,7 @@ export class SystemdHost implements AsyncDisposable {
   }
 
   async exists(path: string): Promise<boolean> {
-    return await stat(this.path(path)).then(
-      () => true,
-      () => false,
-    );
+    return existsSync(this.path(path));
   }
 
   /** Names of all files below a folder, relative to it, sorted; none if it is not there. */
@@ -198,10 +196,8 @@ export class SystemdHost implements AsyncDisposable {
   /** Properties of a unit, as `systemctl show` tells them. */
   async unit(unit: string, ...names: readonly string[]): Promise<Readonly<Record<string, string>>> {
     const shown = await this.must(["systemctl", "show", `--property=${names.join(",")}`, unit]);
-    const lines = shown.split("\n").filter((line) => line.includes("="));
-    return Object.fromEntries(
-      lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-    );
+    const pairs = [...shown.matchAll(/^([^=\n]+)=(.*)$/gm)];
+    return Object.fromEntries(pairs.map(([, name = "", value = ""]) => [name, value]));
   }
 
   /** Its journal so far, over all its boots. */
@@ -220,8 +216,8 @@ export class SystemdHost implements AsyncDisposable {
     fits: (record: AgentRecord) => boolean,
     options: WaitOptions = {},
   ): Promise<AgentRecord> {
-    return (await this.#find(0, ({ record }) => record !== undefined && fits(record), options))
-      .record as AgentRecord;
+    const isIt = ({ record }: JournalEntry) => record !== undefined && fits(record);
+    return (await this.#find(0, isIt, options)).record as AgentRecord;
   }
 
   /** The first record that fits after the one that `next` gave last. */
@@ -294,26 +290,6 @@ export class SystemdHost implements AsyncDisposable {
     if (follower.signalCode === null) await closed;
   }
 
-  #spawn(command: readonly string[], { env = {} }: RunOptions) {
-    const own = { PATH: PATHS, HOME: "/root", LANG: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
-    const child = spawn(
-      "nsenter",
-      [
-        ...["--target", String(this.leader), ...ALL_NAMESPACES],
-        ...[
-          "--",
-          "env",
-          "-i",
-          "--chdir=/",
-          ...Object.entries({ ...own, ...env }).map(([k, v]) => `${k}=${v}`),
-        ],
-        ...command,
-      ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    return endAtLast(child);
-  }
-
   /** Reads the journal from where it was read last. */
   #follow(): void {
     const last = this.#entries.at(-1)?.cursor;
@@ -369,34 +345,6 @@ export class SystemdHost implements AsyncDisposable {
   }
 
   #late(what: string): Error {
-    const last = this.#entries.slice(-LAST_ENTRIES).map(({ at, identifier, message }) => {
-      return `${new Date(at).toISOString()} ${identifier}: ${message}`;
-    });
-    return new Error(
-      `${this.name}: waited in vain for ${what}; its journal ends\n${last.join("\n")}`,
-    );
-  }
-}
-
-const ALL_NAMESPACES = ["--mount", "--uts", "--ipc", "--pid", "--cgroup"];
-
-const PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** Copies a root as it is, sharing blocks where the filesystem can. */
-async function copyTree(from: string, to: string): Promise<void> {
-  const child = spawn("cp", ["-a", "--reflink=auto", from, to], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(`cp ended with ${code}`);
-}
-
-/** Removes hosts of processes that have died without doing so. */
-async function removeLeftovers(): Promise<void> {
-  await mkdir(RUNS, { recursive: true });
-  for (const name of await readdir(RUNS)) {
-    const pid = /^s3oa-(\d+)-\d+$/.exec(name)?.[1];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    await rm(join(RUNS, name), { recursive: true, force: true });
+    return new Error(`${this.name}: waited in vain for ${what}; ${endOf(this.#entries)}`);
   }
 }

@@ -5,6 +5,7 @@ import type { Mutation } from "./mutation.ts";
 import { REFRESH_MUTATIONS } from "./refresh.ts";
 import { REMOVAL_MUTATIONS } from "./removal.ts";
 import { SCAN_MUTATIONS } from "./scan.ts";
+import { SERVICE_MUTATIONS } from "./service.ts";
 import { SPOOL_MUTATIONS } from "./spool.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { UPLOAD_MUTATIONS } from "./upload.ts";
@@ -19,5 +20,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REFRESH_MUTATIONS,
   ...CREDENTIALS_MUTATIONS,
   ...METRICS_MUTATIONS,
+  ...SERVICE_MUTATIONS,
   ...SPOOL_MUTATIONS,
 ];

@@ -202,6 +202,7 @@ describe("what the service manager hears", () => {
 
   it("is ready again when the last of several reloads is over", async () => {
     const { report, take } = place();
+    report.ready();
     const [one, two] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const first = report.reloading(one.promise);
     const second = report.reloading(two.promise);
@@ -215,8 +216,17 @@ describe("what the service manager hears", () => {
     await report.end("stopped");
   });
 
+  it("is not ready by a reload that is over before it has started", async () => {
+    const { report, take } = place();
+    await report.reloading(Promise.resolve());
+    expect(take()).not.to.include("READY=1");
+    await report.end("stopped");
+  });
+
   it("is not ready any more when it is asked to stop during a reload", async () => {
     const { report, take, stop } = place();
+    report.ready();
+    take();
     const one = Promise.withResolvers<void>();
     const reloading = report.reloading(one.promise);
     stop.abort();

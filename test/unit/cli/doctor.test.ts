@@ -33,6 +33,7 @@ const run = promisify(execFile);
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;
 const stop = new AbortController().signal;
+const noUnit = async () => undefined;
 
 const SRC = new URL("../../../src/", import.meta.url).href;
 
@@ -54,7 +55,7 @@ const AS_NOBODY = `
   const stop = new AbortController().signal;
   const checks = [
     ...directoryChecks(directory, { clock, stop }),
-    ...(await stateChecks(folder + "/state", clock)),
+    ...(await stateChecks(folder + "/state", clock, async () => ${NOBODY})),
   ];
   const found = {};
   for (const check of checks) found[check.name] = JSON.stringify(await verdictOf(check));
@@ -97,8 +98,8 @@ describe("doctor", () => {
     const args = ["--input-type=module", "--eval", AS_NOBODY, folder, watched];
     return JSON.parse((await run(process.execPath, args)).stdout);
   };
-  const ofState = async (path = join(folder, "state")) =>
-    await verdicts(await stateChecks(path, systemClock));
+  const ofState = async (path = join(folder, "state"), unitUid?: number) =>
+    await verdicts(await stateChecks(path, systemClock, async () => unitUid));
   const openState = () =>
     StateDirectory.open({
       path: join(folder, "state"),
@@ -230,11 +231,23 @@ describe("doctor", () => {
       });
     }
     expect((await ofState()).get("clock")).to.include({ verdict: "warning" });
-    const same = await verdicts(await stateChecks(join(folder, "state"), shifted));
+    const same = await verdicts(await stateChecks(join(folder, "state"), shifted, noUnit));
     expect(same.get("clock")).to.include({ verdict: "ok" });
     const never = { ...systemClock, now: () => 3_600_000 };
-    const old = await verdicts(await stateChecks(join(folder, "state"), never));
+    const old = await verdicts(await stateChecks(join(folder, "state"), never, noUnit));
     expect(old.get("clock")).to.include({ verdict: "problem" });
+  });
+
+  it("takes root for the agent where the state is the unit's user's, and nobody else", async function () {
+    if (!isRoot) this.skip();
+    await (await openState())[Symbol.asyncDispose]();
+    await chown(join(folder, "state"), NOBODY, NOBODY);
+    const name = "state directory";
+    expect((await ofState(undefined, NOBODY)).get(name)).to.include({ verdict: "ok" });
+    for (const other of [undefined, 0, 1]) {
+      const verdict = (await ofState(undefined, other)).get(name);
+      expect(verdict).to.include({ verdict: "warning" }).and.have.property("wayOut");
+    }
   });
 
   it("ends with 1 and a way out if the bootstrap file is wrong", async () => {

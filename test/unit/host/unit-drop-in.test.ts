@@ -4,10 +4,43 @@ import { dropInText, hiddenFolderOf, unwritablePath } from "../../../src/host/un
 const textOf = (roots: readonly string[], readOnly: readonly string[] = []) =>
   dropInText({ bootstrapFile: "/etc/s3-offload-agent/agent.yaml", roots, readOnly });
 
-/** What `extract_first_word` of systemd makes of a quoted word, and then its specifiers of `%`. */
-function asSystemdReads(line: string): string {
-  const [, word = ""] = /^BindPaths="((?:[^"\\]|\\.)*)"$/.exec(line) ?? [];
-  return word.replace(/\\(.)/g, "$1").replaceAll("%%", "%");
+/** `extract_first_word` of systemd: one word, its quotes and backslashes taken off. */
+function firstWord(
+  text: string,
+  { separators, isKept }: { separators: string; isKept: boolean },
+): string {
+  let word = "";
+  let quote = "";
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at] ?? "";
+    if (character === "\\") {
+      at += 1;
+      word += `${isKept ? "\\" : ""}${text[at] ?? ""}`;
+    } else if (character === quote) {
+      quote = "";
+    } else if (quote === "" && /["']/.test(character)) {
+      quote = character;
+    } else if (quote === "" && separators.includes(character)) {
+      return word;
+    } else {
+      word += character;
+    }
+  }
+  expect(quote, `a quote is open in ${text}`).to.equal("");
+  return word;
+}
+
+/** config_parse_bind_paths() as it was (seen in 247 and 252), and as it is (257). */
+const READERS: Readonly<Record<string, (value: string) => string>> = {
+  older: (value) => firstWord(value, { separators: ": \t", isKept: false }),
+  newer: (value) => {
+    const whole = firstWord(value, { separators: " \t", isKept: true });
+    return firstWord(whole, { separators: ":", isKept: false });
+  },
+};
+
+function asSystemdReads(line: string, reader: (value: string) => string): string {
+  return reader(line.replace(/^BindPaths=/, "")).replaceAll("%%", "%");
 }
 
 describe("unit drop-in", () => {
@@ -39,7 +72,9 @@ describe("unit drop-in", () => {
   ]) {
     it(`writes ${path} so that systemd reads that very path`, () => {
       const line = textOf([path]).split("\n")[2] ?? "";
-      expect(asSystemdReads(line)).to.equal(`-${path}`);
+      for (const [which, reader] of Object.entries(READERS)) {
+        expect(asSystemdReads(line, reader), which).to.equal(`-${path}`);
+      }
       // Nothing that would be a line of its own, or go on in the next one.
       expect(textOf([path]).split("\n")).to.have.length(4);
       expect(line).to.match(/"$/);

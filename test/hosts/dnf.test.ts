@@ -1,0 +1,286 @@
+/*
+ * The rpm on hosts that real dnf and rpm manage. No distribution's own packages are at hand here, so
+ * below them is a Debian 12 whose libraries and systemd a stub package claims to provide
+ * (../support/hosts/customize-rpm-image.sh), with the preset `disable *` of Fedora and its relatives.
+ *
+ * That shows what dnf and rpm do: signatures, scriptlets and their order, configuration files,
+ * presets, transactions that restart a service. It does not show what is a distribution's own: its
+ * systemd (239 of RHEL 8), SELinux, the crypto policy that judges keys, its glibc, and whether its
+ * packages provide what ours requires, by these names.
+ */
+import { readFile } from "node:fs/promises";
+import { expect } from "chai";
+import { runTool } from "../../packaging/repository/tool.ts";
+import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { type AgentWorld, is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import { countStarts, NEW, OLD, startedVersions } from "../support/hosts/apt-host.ts";
+import {
+  dnf,
+  hostByDnf,
+  hostForDnf,
+  rpmDifferences,
+  rpmVersion,
+  transact,
+} from "../support/hosts/dnf-host.ts";
+import { type Forgery, forge } from "../support/hosts/forged-repository.ts";
+import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { SystemdHost } from "../support/hosts/systemd-host.ts";
+
+const NAME = "s3-offload-agent";
+const FILE = "/etc/s3-offload-agent/agent.yaml";
+const DROP_INS = `/etc/systemd/system/${UNIT}.d`;
+
+describe("the rpm by dnf", () => {
+  let aws: LocalAws;
+  let repository: SignedRepository;
+  /** A host that knows the repository, and one with the old version installed. Both are off. */
+  let bare: SystemdHost;
+  let base: SystemdHost;
+  const all = new AsyncDisposableStack();
+
+  before(async () => {
+    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
+    all.use(aws);
+    all.use(repository);
+    bare = all.use(await hostForDnf(repository));
+    base = all.use(await hostByDnf(bare, `${NAME}-${OLD}`));
+  });
+  after(() => all.disposeAsync());
+
+  const state = async (host: SystemdHost) => {
+    const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
+    const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");
+    return { state: `${stdout.trim()} ${ActiveState}`, MainPID };
+  };
+  /** Its first refresh is spread over half a minute; a reload is a person's wish. */
+  const refresh = (host: SystemdHost) => host.must(["systemctl", "reload", UNIT]);
+  const allTaken = (host: SystemdHost) =>
+    host.until("all files are taken", async () => (await host.files(SPOOL)).length === 0);
+  const nothingWrong = { lost: [], foreign: [], touched: [], duplicates: 0 };
+  /** A host with the old version, configured, and files of which the first uploads wait. */
+  async function amidSweep(world: AgentWorld, count: number) {
+    const host = await SystemdHost.make(base);
+    await world.configure(host, { parameters: { concurrency: "4" } });
+    const paths = Array.from({ length: count }, (_, index) => `${SPOOL}/${index}.csv`);
+    for (const path of paths) await world.produce(host, path, `content of ${path}`);
+    const { promise: until, resolve: letThrough } = Promise.withResolvers<void>();
+    world.s3.onPut(() => ({ kind: "delay", until, when: "before-store" }));
+    await host.boot();
+    await refresh(host);
+    await world.s3.waitForRequests(4);
+    return { host, paths, letThrough };
+  }
+
+  it("is active by the documented lines: our preset wins, it waits for its fleet, nothing is changed afterwards", async () => {
+    await using world = await openWorld(aws);
+    await using host = await SystemdHost.make("rpm");
+    await world.introduce(host);
+    await host.boot();
+    const page = await readFile(new URL("../../docs/install.md", import.meta.url), "utf8");
+    const lines = /^sudo curl .*\.repo\n(?:sudo .*\n)*/m.exec(page)?.[0].trim().split("\n") ?? [];
+    expect(lines).to.have.lengthOf(3);
+    const [fetchList = "", install = "", begin = ""] = lines.map((line) =>
+      line.replaceAll("https://packages.example.com", repository.url),
+    );
+    // Who types them is root, has curl, and says yes.
+    const person = `set -e; sudo() { "$@"; }; dnf() { command dnf --assumeyes "$@"; }
+      curl() { python3 -c 'import sys, urllib.request as it
+it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
+    await host.must(`${person}\n${fetchList}\n${install}`);
+    const installed = await state(host);
+    expect(installed.state).to.equal("enabled active");
+    expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
+    await host.must(`${person}\n${begin}`);
+    expect(await state(host)).to.deep.equal(installed);
+    expect(await host.unit(UNIT, "StatusText", "User")).to.deep.include({ User: NAME });
+    expect((await host.unit(UNIT, "StatusText"))["StatusText"]).to.match(
+      /^not configured: .*fleet/,
+    );
+    expect(await rpmDifferences(host)).to.deep.equal([]);
+    const { stdout: tree } = await host.run("rpm -ql s3-offload-agent");
+    expect(tree).to.include("/usr/bin/s3-offload-agent\n").and.not.include("/var/");
+
+    await world.configure(host);
+    await world.produce(host, `${SPOOL}/secret.csv`, "of somebody", { mode: 0o600, uid: 12_345 });
+    await host.first(is("agent.started"));
+    await refresh(host);
+    await host.first(is("file.removed", { path: "secret.csv" }));
+    expect(await rpmDifferences(host)).to.deep.equal([`S.5....T.  c ${FILE}`]);
+  });
+
+  it("leaves it to an administrator's preset whether it is active", async () => {
+    await using host = await SystemdHost.make(bare);
+    await host.write("/etc/systemd/system-preset/10-admin.preset", "disable *\n");
+    await host.boot();
+    await transact(host, "install", NAME);
+    expect((await state(host)).state).to.equal("disabled inactive");
+    expect(await countStarts(host)).to.equal(0);
+    await host.must(["systemctl", "enable", "--now", UNIT]);
+    expect((await state(host)).state).to.equal("enabled active");
+  });
+
+  it("is upgraded amid a sweep, and back, by one restart each, with every file sent once and the file kept", async () => {
+    await using world = await openWorld(aws);
+    const { host, paths, letThrough } = await amidSweep(world, 12);
+    await using _ = host;
+    const edited = await host.read(FILE);
+    const upgraded = transact(host, "upgrade");
+    const stopping = await host.first(is("agent.stopping"));
+    letThrough();
+    await upgraded;
+    await refresh(host);
+    await allTaken(host);
+    expect(stopping).to.include({ version: OLD });
+    expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
+    expect(await startedVersions(host)).to.deep.equal([OLD, NEW]);
+    expect(await countStarts(host)).to.equal(2);
+    // No request was cut, none was made twice, and both versions have done a part.
+    expect(world.s3.requests.map(({ answer }) => answer)).to.deep.equal(paths.map(() => 200));
+    const removed = host.records.filter(is("file.removed"));
+    expect(removed.filter(({ version }) => version === OLD).length).to.be.within(4, 11);
+
+    await transact(host, "downgrade", `${NAME}-${OLD}`);
+    await refresh(host);
+    await world.produce(host, `${SPOOL}/later.csv`, "later");
+    await host.first(is("file.removed", { path: "later.csv", version: OLD }));
+    expect(await startedVersions(host)).to.deep.equal([OLD, NEW, OLD]);
+    expect(await countStarts(host)).to.equal(3);
+    expect(await host.unit(UNIT, "NRestarts")).to.deep.equal({ NRestarts: "0" });
+    expect(await host.read(FILE)).to.equal(edited);
+    expect(await host.files("/etc/s3-offload-agent")).to.deep.equal(["agent.yaml"]);
+    expect(await rpmDifferences(host)).to.deep.equal([`S.5....T.  c ${FILE}`]);
+    expect(await world.verify(host, SPOOL)).to.deep.include({ ...nothingWrong, files: 13 });
+  });
+
+  it("stays stopped, disabled or masked over upgrades and downgrades", async () => {
+    await using host = await SystemdHost.start(base);
+    let [next, last] = [NEW, OLD];
+    for (const [command, expected] of [
+      ["stop", "enabled inactive"],
+      ["disable --now", "disabled inactive"],
+      ["start", "disabled active"],
+      ["mask", "masked active"],
+      ["mask --now", "masked inactive"],
+    ] as const) {
+      await host.must(`systemctl ${command} ${UNIT}`);
+      const before = await state(host);
+      expect(before.state, command).to.equal(expected);
+      await transact(host, next === NEW ? "upgrade" : "downgrade", `${NAME}-${next}`);
+      expect(await rpmVersion(host), command).to.equal(`${next}-1`);
+      const after = await state(host);
+      expect(after.state, command).to.equal(expected);
+      // What runs is the new one, but for a masked unit, which nobody is to start.
+      expect(after.MainPID === before.MainPID, command).to.equal(command !== "start");
+      [next, last] = [last, next];
+    }
+  });
+
+  it("is removed amid a sweep, takes no file along, and goes on where it was when it is installed again", async () => {
+    await using world = await openWorld(aws);
+    const { host, letThrough } = await amidSweep(world, 12);
+    await using _ = host;
+    const quarantined = `${SPOOL}/.s3oa-quarantine/kept.csv`;
+    await host.must(["mkdir", "-p", `${SPOOL}/.s3oa-quarantine`]);
+    await world.produce(host, quarantined, "quarantined");
+    await host.write(`${DROP_INS}/50-admin.conf`, "[Service]\nNice=6\n");
+    expect(await host.files(DROP_INS)).to.deep.equal(["50-admin.conf", "allowed-roots.conf"]);
+    const edited = await host.read(FILE);
+
+    const removing = transact(host, "remove", NAME);
+    await host.first(is("agent.stopping"));
+    letThrough();
+    await removing;
+    const { duplicates, lost, onDisk } = await world.verify(host, SPOOL);
+    expect({ duplicates, lost }).to.deep.equal({ duplicates: 0, lost: [] });
+    expect(onDisk)
+      .to.equal(13 - world.s3.objects(world.bucket).size)
+      .and.be.at.least(2);
+    expect(await host.exists(quarantined)).to.equal(true);
+    expect(await host.files("/etc/s3-offload-agent")).to.deep.equal(["agent.yaml.rpmsave"]);
+    expect(await host.read(`${FILE}.rpmsave`)).to.equal(edited);
+    expect(await host.files(DROP_INS)).to.deep.equal(["50-admin.conf"]);
+    expect(await host.files("/var/lib/s3-offload-agent")).to.not.be.empty;
+    expect(await host.must(`getent passwd ${NAME}`)).to.include(":/var/lib/s3-offload-agent:");
+    for (const gone of ["/usr/lib/s3-offload-agent", "/usr/share/licenses/s3-offload-agent"]) {
+      expect(await host.exists(gone), gone).to.equal(false);
+    }
+    expect(await host.must(`systemctl list-unit-files --no-legend '${NAME}*' || :`)).to.equal("");
+
+    await transact(host, "install", NAME);
+    expect((await state(host)).state).to.equal("enabled active");
+    await host.must(["mv", `${FILE}.rpmsave`, FILE]);
+    await host.first(is("agent.started", { version: NEW }));
+    await refresh(host);
+    await host.until("all files are taken but the one in quarantine", async () => {
+      return (await host.files(SPOOL)).length === 1;
+    });
+    const after = { ...nothingWrong, files: 13, onDisk: 1 };
+    expect(await world.verify(host, SPOOL)).to.deep.include(after);
+    expect(world.s3.requests.map(({ answer }) => answer)).to.deep.equal(Array(12).fill(200));
+  });
+
+  it("is installed into an image below a running host, which it leaves alone, and is active at its first boot", async () => {
+    await using world = await openWorld(aws);
+    await using host = await SystemdHost.make(bare);
+    await runTool("cp", ["-a", "--reflink=auto", bare.root, host.path("/srv/image")]);
+    await host.boot();
+    await transact(host, "--installroot=/srv/image", "install", NAME);
+    expect((await state(host)).state).to.equal(" inactive");
+    expect(await rpmVersion(host)).to.match(/not installed/);
+
+    await using first = await SystemdHost.make({ root: host.path("/srv/image") });
+    expect(await first.read("/etc/passwd")).to.match(/^s3-offload-agent:/m);
+    await world.configure(first);
+    await world.produce(first, `${SPOOL}/early.csv`, "early");
+    expect(await first.boot()).to.equal("running");
+    expect((await state(first)).state).to.equal("enabled active");
+    await refresh(first);
+    await first.first(is("file.removed", { path: "early.csv" }));
+    expect(await rpmDifferences(first)).to.deep.equal([`S.5....T.  c ${FILE}`]);
+  });
+
+  it("fails no transaction with a bad configuration, which was there first and stays", async () => {
+    await using world = await openWorld(aws);
+    await using host = await SystemdHost.make(bare);
+    await world.configure(host);
+    const [good, bad] = [await host.read(FILE), "fleet: [\n"];
+    await host.write(FILE, bad);
+    await host.boot();
+    expect(await transact(host, "install", `${NAME}-${OLD}`)).to.include("has not started");
+    expect(await host.read(FILE)).to.equal(bad);
+    expect(await host.files("/etc/s3-offload-agent")).to.include("agent.yaml.rpmnew");
+    expect((await state(host)).state).to.equal("enabled activating");
+    await transact(host, "upgrade");
+    expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
+    // Mended, it starts by itself.
+    await host.write(FILE, good);
+    await host.first(is("agent.started", { version: NEW }));
+    await host.write(FILE, bad);
+    await host.run(["systemctl", "restart", UNIT]);
+    await transact(host, "reinstall", NAME);
+    await transact(host, "remove", NAME);
+    expect(await host.read(`${FILE}.rpmsave`)).to.equal(bad);
+  });
+
+  it("works on undisturbed while it refuses an upgrade that is not ours", async () => {
+    await using host = await SystemdHost.start(base);
+    const before = await state(host);
+    expect(before.state).to.equal("enabled active");
+    const forgeries: readonly (readonly [string, Forgery, RegExp])[] = [
+      ["an index edited on its way", { index: "stale" }, /repomd.xml GPG signature verification/],
+      ["an index of an unknown key", { index: "new" }, /repomd.xml GPG signature verification/],
+      ["rpms without a signature", { rpm: "none", index: "old" }, /is not signed/],
+      ["rpms of an unknown key", { rpm: "new", index: "old" }, /not correct for this package/],
+    ];
+    for (const [name, forgery, message] of forgeries) {
+      await using _ = await forge(repository, forgery);
+      // Where dnf is told to skip a repository that it can't use, it ends well, with nothing to do.
+      const { stdout, stderr } = await host.run(dnf("--refresh", "upgrade", NAME));
+      expect(stdout + stderr, name).to.match(message);
+      expect(await rpmVersion(host), name).to.equal(`${OLD}-1`);
+      expect(await state(host), name).to.deep.equal(before);
+    }
+    await transact(host, "--refresh", "upgrade", NAME);
+    expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
+  });
+});
