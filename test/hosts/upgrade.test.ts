@@ -11,6 +11,7 @@ import {
   startedVersions,
 } from "../support/hosts/apt-host.ts";
 import type { ImageName } from "../support/hosts/images.ts";
+import { refresh } from "../support/hosts/lived-host.ts";
 import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
@@ -34,6 +35,7 @@ describe("an upgrade by apt", () => {
     await using host = await SystemdHost.make(base);
     await world.configure(host);
     await host.boot();
+    await refresh(host);
     await host.first(is("config.applied", { version: OLD }));
     const file = "/etc/s3-offload-agent/agent.yaml";
     const [edited, before] = [await host.read(file), await host.unit(UNIT, "MainPID")];
@@ -59,6 +61,7 @@ describe("an upgrade by apt", () => {
     const { promise: until, resolve: letThrough } = Promise.withResolvers<void>();
     world.s3.onPut(() => ({ kind: "delay", until, when: "before-store" }));
     await host.boot();
+    await refresh(host);
     await world.s3.waitForRequests(4);
 
     const upgraded = host.must("apt-get -y upgrade <&-");
