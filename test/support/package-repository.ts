@@ -29,6 +29,8 @@ export interface Workshop {
 export interface PackageOptions {
   /** What the package's one file holds. */
   readonly content?: string;
+  /** Where that file is, and what it is to the package. Default: nothing special. */
+  readonly place?: { readonly dst: string; readonly type: "config|noreplace" };
   readonly architectures?: readonly string[];
   readonly formats?: readonly string[];
 }
@@ -94,6 +96,7 @@ async function makePackages(
 ): Promise<string> {
   const {
     content = version,
+    place = { dst: "/usr/share/s3-offload-agent/version" },
     architectures = ["amd64", "arm64"],
     formats = ["deb", "rpm"],
   } = options;
@@ -104,7 +107,7 @@ async function makePackages(
   await writeFile(file, content);
   for (const arch of architectures) {
     const config = `${file}-${arch}.json`;
-    const contents = [{ src: file, dst: "/usr/share/s3-offload-agent/version" }];
+    const contents = [{ src: file, ...place }];
     const about = { maintainer: "Nobody <nobody@example.com>", description: "A tiny package" };
     // Debian's way of counting, so that the version is taken as it is.
     const manifest = { name: "s3-offload-agent", arch, version, version_schema: "none" };
