@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
@@ -175,10 +176,11 @@ describe("the packages that npm run package makes", function () {
     }
   });
 
-  it("keep the bootstrap file over upgrades, and call nothing else configuration", async () => {
+  it("call only the bootstrap file configuration, and that only where nobody is asked", async () => {
     const file = "/etc/s3-offload-agent/agent.yaml";
-    const conffiles = join(unpacked("deb", "x64"), "DEBIAN/conffiles");
-    expect(await readFile(conffiles, "utf8")).to.equal(`${file}\n`);
+    const root = unpacked("deb", "x64");
+    expect(existsSync(join(root, "DEBIAN/conffiles"))).to.equal(false);
+    expect(existsSync(join(root, file))).to.equal(false);
     const flags = await queryRpm(rpms.x64, "[%{FILEFLAGS:fflags} %{FILENAMES}\\n]");
     const configuration = flags.split("\n").filter((line) => /^\w*c/.test(line));
     expect(configuration).to.deep.equal([`cn ${file}`]);
