@@ -111,6 +111,7 @@ export class Workplace implements AsyncDisposable {
       directory,
       allowedRoots: this.#options.bootstrap.allowedRoots,
       workingDirectory: this.#options.workingDirectory,
+      stateDirectory: this.#stateDirectory,
       isReadOnly,
     });
   }

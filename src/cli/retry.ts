@@ -70,6 +70,7 @@ async function retryDirectory(
     directory: asked,
     allowedRoots: bootstrap.allowedRoots,
     workingDirectory: context.workingDirectory,
+    stateDirectory: bootstrap.stateDirectory,
     isReadOnly: true,
   });
   const named = paths.map((path) => readPath(path, directory.path));

@@ -32,18 +32,25 @@ export interface WatchedDirectory extends AsyncDisposable {
  * @param allowedRoots it must be one of these or below; links are resolved on both sides, on the
  *   roots' side only those that root or the agent's user has made. A filesystem that is mounted
  *   below a root lies below it: mounting is root's own deed
- * @throws AgentError with exit code 2 if it is absent, no directory, outside the allowed roots, or
- *   not readable or writable; with 4 if another agent holds it
+ * @param stateDirectory the agent's own files, which are nobody's to upload: neither may lie in
+ *   the other; undefined: nothing is to be taken from the directory
+ * @throws AgentError with exit code 2 if it is absent, no directory, outside the allowed roots,
+ *   not readable or writable, or not apart from the state; with 4 if another agent holds it
  */
 export async function openWatchedDirectory(options: {
   readonly directory: string;
   readonly allowedRoots: readonly string[];
   readonly workingDirectory: string;
+  readonly stateDirectory: string | undefined;
   readonly isReadOnly: boolean;
 }): Promise<WatchedDirectory> {
   const asked = resolve(options.workingDirectory, options.directory);
   const path = await realPath(asked);
   await assertAllowed(path, asked, options);
+  const { stateDirectory } = options;
+  if (stateDirectory !== undefined) {
+    await assertApartFromState(path, resolve(options.workingDirectory, stateDirectory));
+  }
 
   const file = await openDirectory(path).catch((error: unknown) => {
     throw error instanceof AgentError ? error : unusable(path, error);
@@ -95,6 +102,15 @@ const DIRECTORY_FLAGS = constants.O_DIRECTORY | constants.O_NOFOLLOW;
 export function isBelow(path: string, root: string): boolean {
   const folder = root.endsWith(sep) ? root : root + sep;
   return path === root || path.startsWith(folder);
+}
+
+async function assertApartFromState(path: string, stateDirectory: string): Promise<void> {
+  const state = await realpath(stateDirectory).catch(() => stateDirectory);
+  if (!isBelow(path, state) && !isBelow(state, path)) return;
+  throw configurationError(
+    `The watched directory ${path} and the state directory ${state} lie in one another.`,
+    "Name a directory beside it with the parameter `directory`, or another `stateDirectory` in the bootstrap file: the agent would take its own files.",
+  );
 }
 
 /** The unit has an empty tmpfs in the place of these (ProtectHome= in systemd.exec(5)). */

@@ -103,7 +103,8 @@ export async function* surveyHost(
     run: async () => inEffectVerdict(daemon, parameters?.resolved, await services?.last, now),
   });
   for (const log of services?.logs ?? []) yield await log;
-  yield* placeChecks({ allowedRoots: local.allowedRoots, config, workingDirectory, stop });
+  const { allowedRoots } = local;
+  yield* placeChecks({ allowedRoots, config, workingDirectory, stateDirectory, stop });
   if (stop.aborted) return;
   if (examination !== undefined && services !== undefined && known !== undefined) {
     const about = { config, isWrite: options.write === true, stop };

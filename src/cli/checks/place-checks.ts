@@ -18,6 +18,7 @@ export interface PlacesOptions {
   /** Undefined: nobody knows what is watched; any root may be. */
   readonly config: Config | undefined;
   readonly workingDirectory: string;
+  readonly stateDirectory: string;
   readonly stop: AbortSignal;
 }
 
@@ -32,8 +33,15 @@ export async function* placeChecks(options: PlacesOptions): AsyncGenerator<Check
       about: path,
       async run() {
         try {
-          const about = { directory: path, allowedRoots, workingDirectory, isReadOnly: true };
-          const directory = opened.use(await openWatchedDirectory(about));
+          const directory = opened.use(
+            await openWatchedDirectory({
+              directory: path,
+              allowedRoots,
+              workingDirectory,
+              stateDirectory: kind === "allowed" ? undefined : options.stateDirectory,
+              isReadOnly: true,
+            }),
+          );
           if (kind === "allowed") return ok("an allowed root, and not watched");
           checks = directoryChecks(directory, { clock: systemClock, stop });
           return ok("there and readable");

@@ -80,6 +80,7 @@ describe("doctor", () => {
       directory: watched,
       allowedRoots: [watched],
       workingDirectory: "/",
+      stateDirectory: undefined,
       isReadOnly: true,
     });
 

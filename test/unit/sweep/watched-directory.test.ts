@@ -35,7 +35,14 @@ async function openAt(
   allowedRoots: readonly string[],
   isReadOnly = false,
 ) {
-  return await openWatchedDirectory({ directory, allowedRoots, workingDirectory, isReadOnly });
+  const stateDirectory = "state";
+  return await openWatchedDirectory({
+    directory,
+    allowedRoots,
+    workingDirectory,
+    stateDirectory,
+    isReadOnly,
+  });
 }
 
 async function failureOf(opening: Promise<AsyncDisposable>): Promise<AgentError> {
@@ -219,6 +226,25 @@ describe("openWatchedDirectory", () => {
     expect(error.exitCode).to.equal(4);
   });
 
+  for (const directory of ["state", "state/uploads", ".", "link-to-state"]) {
+    it(`is not opened in or around the state directory: ${directory}`, async () => {
+      await using place = await makePlace();
+      await mkdir(`${place.path}/state/uploads`, { recursive: true });
+      await symlink(`${place.path}/state`, `${place.path}/link-to-state`);
+      const error = await failureOf(openAt(place.path, directory, [place.path]));
+      expect(error.message).to.match(/state directory .* lie in one another/);
+      expect(error.exitCode).to.equal(2);
+    });
+  }
+
+  it("is opened beside the state directory, however alike the names are", async () => {
+    await using place = await makePlace();
+    await mkdir(`${place.path}/state`);
+    await mkdir(`${place.path}/state-of-things`);
+    await using directory = await openAt(place.path, "state-of-things", [place.path]);
+    expect(directory.path).to.equal(`${place.path}/state-of-things`);
+  });
+
   it("is not opened if a folder above it is swapped for a link after it was allowed", async () => {
     await using place = await makePlace();
     await mkdir(`${place.path}/other/in`);
@@ -226,6 +252,7 @@ describe("openWatchedDirectory", () => {
       openWatchedDirectory({
         directory: "spool/in",
         workingDirectory: place.path,
+        stateDirectory: undefined,
         isReadOnly: false,
         get allowedRoots() {
           renameSync(`${place.path}/spool`, `${place.path}/moved`);
