@@ -17,7 +17,7 @@ const MANAGERS = {
   },
   dnf: {
     install: `dnf install --assumeyes ${NAME}`,
-    // Presets say that nothing is started: as on Fedora and its relatives.
+    // The documented third line, for hosts whose own presets start nothing.
     begin: `systemctl enable --now ${UNIT}`,
     remove: `dnf remove --assumeyes ${NAME}`,
     purge: "true",
