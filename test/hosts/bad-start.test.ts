@@ -147,7 +147,9 @@ describe("a service that cannot begin its work", () => {
     await host.until("a status that tells of it", async () =>
       (await statusLine(host)).startsWith(`The watched directory ${SPOOL} does not exist; `),
     );
-    expect(await host.first(is("sweep.failed"))).to.have.property("hint").that.includes("mkdir");
+    expect(await host.first(is("sweep.failed")))
+      .to.have.property("hint")
+      .that.includes("mkdir");
     await host.must(["mv", "/var/spool/elsewhere", SPOOL]);
     await goesOn(world, host);
     expect(await host.unit(UNIT, "NRestarts")).to.deep.equal({ NRestarts: "1" });
@@ -159,8 +161,8 @@ describe("a service that cannot begin its work", () => {
     await host.boot();
     await host.must(["systemctl", "reload", UNIT]);
     const reason = /^waiting for the first configuration: .*schedule/;
-    await tellsOf(world, host, { reason, wayOut: '"event":"config.rejected"' });
-    expect(await host.first(is("config.rejected"))).to.have.property("level", "error");
+    await tellsOf(world, host, { reason, wayOut: '"event":"config.refused"' });
+    expect(await host.first(is("config.refused"))).to.have.property("level", "error");
     await world.operator.setParameter("schedule", "rate(1 second)");
     await host.must(["systemctl", "reload", UNIT]);
     await goesOn(world, host);
