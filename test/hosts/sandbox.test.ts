@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { expect } from "chai";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import {
@@ -54,11 +55,12 @@ describe("the sandbox of the service", () => {
   it("lets the agent take files of roots that a person allows, of whatever name and kind, until he takes that back", async () => {
     // A route's name, its root, and where that really is.
     const roots = {
-      odd: ['/srv/a 100% "odd" one\'s root: b', '/srv/a 100% "odd" one\'s root: b'],
+      odd: ["/srv/100% of a: b", "/srv/100% of a: b"],
       home: ["/home/someone/out", "/home/someone/out"],
       root: ["/root/out", "/root/out"],
       mount: ["/srv/disk", "/srv/disk"],
-      link: ["/srv/link", "/srv/target"],
+      // A parameter takes no quotes: what has them in its name is reached by a link of root's.
+      link: ["/srv/link", '/srv/the "odd" one\'s'],
     };
     const parameters = Object.fromEntries(
       Object.entries(roots).map(([name, [root]]) => [`routes/${name}/directory`, root]),
@@ -68,7 +70,7 @@ describe("the sandbox of the service", () => {
     await using host = await SystemdHost.make(base);
     await host.boot();
     await host.must(["mkdir", "-p", ...Object.values(roots).map(([, real = ""]) => real)]);
-    await host.must("mount -t tmpfs disk /srv/disk && ln -s target /srv/link");
+    await host.must("mount -t tmpfs disk /srv/disk && ln -s 'the \"odd\" one'\\''s' /srv/link");
     // Its producer writes by the host's own view: what is mounted there is not seen from outside.
     await host.must("echo disk >/srv/disk/0.csv");
     const others = Object.entries(roots).filter(([name]) => name !== "mount");
@@ -106,6 +108,7 @@ describe("the sandbox of the service", () => {
     });
     // Without the step that brings the unit's write access in line with the bootstrap file.
     await host.write(OVERRIDES, "[Service]\nExecStartPre=\n");
+    await mkdir(host.path(root));
     await world.produce(host, `${root}/kept.csv`, "kept");
     await host.boot();
     await host.must(["systemctl", "reload", UNIT]);
@@ -149,21 +152,21 @@ describe("the sandbox of the service", () => {
     expect(asked).to.match(/^last sweep .* of \/var\/spool\/s3-offload/m);
   });
 
-  it("loses nothing while the disk that is watched is full, and sends from it all the same", async () => {
+  it("loses nothing while the disk that is watched and that of its state are full, and sends all the same", async () => {
     await using world = await openWorld(aws);
     await using host = await SystemdHost.start(base);
-    await world.configure(host);
+    await world.configure(host, { parameters: { include: "*.csv" } });
     await host.must(["systemctl", "stop", UNIT]);
     await host.must(`mount -t tmpfs -o size=1m disk ${SPOOL}`);
     await host.must(`mount -t tmpfs -o size=1m state /var/lib/s3-offload-agent`);
     await host.must(`for n in $(seq 20); do echo "line $n" >${SPOOL}/$n.csv; done`);
     for (let n = 1; n <= 20; n += 1) world.oracle.closed(`${SPOOL}/${n}.csv`, `line ${n}\n`);
-    // Hidden: nothing that would be taken, and made room by that.
-    await host.must(`! cat /dev/zero >${SPOOL}/.filling`);
+    await host.must(`! cat /dev/zero >${SPOOL}/filling`);
+    await host.must(`! cat /dev/zero >/var/lib/s3-offload-agent/filling`);
     await host.must(["systemctl", "start", UNIT]);
     await host.must(["systemctl", "reload", UNIT]);
     await host.until("all files to be sent", async () => {
-      return (await host.run(`ls ${SPOOL}`)).stdout === "";
+      return (await host.run(`ls ${SPOOL}`)).stdout === "filling\n";
     });
     const objects = () =>
       new Map([...world.s3.objects(world.bucket)].map(([k, o]) => [k, o.sha256]));
