@@ -66,6 +66,12 @@ describe("the service on a host whose clock is set", () => {
       expect(world.s3.requests).to.deep.equal([]);
 
       world.oracle.closed(path, content);
+      // A day back its time lies in the future, which no file is taken from, until that is mended.
+      if (seconds < 0) {
+        for (let n = 0; n < 12; n += 1) await host.next(is("sweep.completed"));
+        expect(world.s3.requests).to.deep.equal([]);
+        await host.write(OFFSET, "+0\n");
+      }
       await host.first(is("file.removed", { path: "growing.csv" }));
       const verdict = await world.verify(host, SPOOL);
       expect(verdict).to.deep.include({ lost: [], foreign: [], touched: [], onDisk: 0 });
