@@ -121,9 +121,12 @@ async function realPath(asked: string): Promise<string> {
     return await realpath(asked);
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw unusable(asked, error);
+    const seen = HIDDEN.test(asked)
+      ? `; there the unit sees only what it was given at its start (sudo s3-offload-agent allow ${shellWord(asked)}, then systemctl restart s3-offload-agent)`
+      : "";
     throw configurationError(
       `The watched directory ${asked} does not exist.`,
-      `Make it (mkdir)${HIDDEN.test(asked) ? "; there the unit sees only what it was given at its start (systemctl restart s3-offload-agent)" : ""}, or name another one with the parameter \`directory\`.`,
+      `Make it (mkdir)${seen}, or name another one with the parameter \`directory\`.`,
       error,
     );
   }
