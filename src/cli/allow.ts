@@ -12,6 +12,7 @@ import { printable } from "./text.ts";
 import {
   type DropInChange,
   isUnitActive,
+  makeCredentialsFolder,
   ownPlaces,
   putDropIn,
   ROOTS_VARIABLE,
@@ -195,6 +196,7 @@ async function bringInLine(
   about: { readonly file: string; readonly unitHost: UnitHost; readonly notes: string[] },
 ): Promise<DropInChange> {
   const { file, unitHost, notes } = about;
+  await makeCredentialsFolder(local, unitHost);
   const wanted = await wantedDropIn(local, file, unitHost);
   notes.push(...wanted.leftOut.map(({ reason, wayOut }) => `${reason} ${wayOut}`));
   return await putDropIn(wanted.text, unitHost);

@@ -66,6 +66,21 @@ export async function wantedDropIn(
   return { text: dropInText({ bootstrapFile, roots: [...roots], readOnly }), leftOut };
 }
 
+/**
+ * Makes the folder that another program, such as amazon-ssm-agent, will put the credentials file in:
+ * the unit sees no folder that is made after its start. Only one of root's own, such as /root/.aws;
+ * whoever has another home has made his folders.
+ */
+export async function makeCredentialsFolder(
+  { credentials }: Pick<LocalBootstrap, "credentials">,
+  { systemRoot }: UnitHost,
+): Promise<void> {
+  const hidden = credentials.kind === "shared-file" ? hiddenFolderOf(credentials.path) : undefined;
+  if (hidden === undefined || "tooWide" in hidden || dirname(hidden.folder) !== "/root") return;
+  // What cannot be made is told by the agent, which lacks the file.
+  await mkdir(join(systemRoot, hidden.folder), { mode: 0o700 }).catch(() => undefined);
+}
+
 /** The agent's own places by their real paths. @param bootstrapFile absolute */
 export async function ownPlaces(stateDirectory: string, bootstrapFile: string): Promise<OwnPlaces> {
   const real = async (path: string) => await realpath(path).catch(() => path);

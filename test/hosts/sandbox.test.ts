@@ -119,7 +119,7 @@ describe("the sandbox of the service", () => {
     const failed = await host.first(is("config.refused"));
     expect(failed["message"]).to.equal(`The watched directory ${root} cannot be used: EROFS.`);
     expect(failed["hint"]).to.include(`s3-offload-agent allow '${root}'`);
-    expect(await status(host)).to.include("EROFS");
+    await host.until("its status", async () => (await status(host)).includes("EROFS"));
     expect(await host.files(root)).to.deep.equal(["kept.csv"]);
     expect(world.s3.requests).to.deep.equal([]);
 
@@ -141,13 +141,15 @@ describe("the sandbox of the service", () => {
     await host.first(is("file.removed"));
     // Records go to both log groups, which are made on the way.
     await host.must(["systemctl", "restart", UNIT]);
-    await host.until("a host without a fault", async () => (await doctor(host)).code === 0);
-    const { checks } = await doctor(host);
     // The kernel below has its time from elsewhere: no container can be synchronized.
-    const told = checks.filter(
-      ({ name, verdict }) => verdict !== "ok" && name !== "time synchronization",
-    );
-    expect(told).to.deep.equal([]);
+    const isTold = ({ name, verdict }: { readonly name: string; readonly verdict: string }) =>
+      verdict !== "ok" && name !== "time synchronization";
+    // The daemon reads its parameters in its own time, unless somebody hurries it.
+    await host.must(["systemctl", "reload", UNIT]);
+    await host.until("a host without a fault", async () => {
+      const { code, checks } = await doctor(host);
+      return code === 0 && !checks.some(isTold);
+    });
 
     const asked = await host.must("setpriv --reuid=65534 --clear-groups s3-offload-agent status");
     expect(asked)

@@ -132,13 +132,26 @@ describe("allow", () => {
     expect(await place.binds()).to.deep.equal([SPOOL, `BindPaths="-${real}/in"`]);
   });
 
-  it("gives the unit a credentials file's folder in a home directory, if it is there", async () => {
+  it("gives the unit a credentials file's folder in root's home, made before the file is", async () => {
     await using place = await AllowPlace.make(`${PLAIN}credentials: ssm-hybrid\n`);
     await place.allow([], { sync: true });
     expect(await place.binds()).to.deep.equal([SPOOL]);
-    await place.folder("root/.aws");
+    await place.folder("root");
     await place.allow([], { sync: true });
     expect(await place.binds()).to.deep.equal([SPOOL, 'BindReadOnlyPaths="-/root/.aws"']);
+    expect((await stat(place.at("root/.aws"))).mode & 0o777).to.equal(0o700);
+  });
+
+  it("makes no folder in anybody's home, and gives the unit the one that is there", async () => {
+    await using place = await AllowPlace.make(
+      `${PLAIN}credentials: shared-file:/home/ada/keys/credentials\n`,
+    );
+    await place.folder("home/ada");
+    await place.allow([], { sync: true });
+    expect(await place.binds()).to.deep.equal([SPOOL]);
+    await place.folder("home/ada/keys");
+    await place.allow([], { sync: true });
+    expect(await place.binds()).to.deep.equal([SPOOL, 'BindReadOnlyPaths="-/home/ada/keys"']);
   });
 
   it("gives the unit no home directory as a whole", async () => {
