@@ -86,7 +86,8 @@ describe("apt", () => {
     // Called as parts of the state are, or like them; and one on a filesystem of its own.
     const roots = ["uploads", "spool", "config.d", "in"].map((name) => `${STATE}/${name}`);
     await world.configure(host, {
-      parameters: { directory: `${STATE}/in`, schedule: "rate(1 hour)" },
+      // The agent watches nothing in its state, but a producer may well have put files there.
+      parameters: { directory: mount, schedule: "rate(1 hour)" },
       bootstrap: ["allowedRoots:", ...[...roots, mount].map((root) => `  - ${root}`)],
     });
     const names = ["a.csv", "state/cursor.csv", "sub/0000000000000000.log"];
