@@ -1,35 +1,27 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import {
   type AgentWorld,
   type ConfigureOptions,
-  installedHost,
   is,
   openWorld,
   SPOOL,
   UNIT,
+  untilAllTaken,
 } from "../support/hosts/agent-host.ts";
+import { shareInstalledHost } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const BOOTSTRAP = "/etc/s3-offload-agent/agent.yaml";
 const VARIABLES = "/etc/default/s3-offload-agent";
 
 describe("a service that cannot begin its work", () => {
-  let aws: LocalAws;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    aws = all.use(await startLocalAws());
-    base = all.use(await installedHost("bookworm"));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareInstalledHost();
 
   /** A host of the fleet with a file that waits for its agent; not booted yet. */
   async function make(world: AgentWorld, options?: ConfigureOptions): Promise<SystemdHost> {
-    const host = await SystemdHost.make(base);
+    const host = await SystemdHost.make(shared().base);
     await world.configure(host, options);
     await world.produce(host, `${SPOOL}/waiting.csv`, `of ${host.name}`);
     return host;
@@ -67,7 +59,7 @@ describe("a service that cannot begin its work", () => {
 
   /** Nobody has started it, and every file is in the bucket. */
   async function goesOn(world: AgentWorld, host: SystemdHost): Promise<void> {
-    await host.until("all files to be sent", async () => (await host.files(SPOOL)).length === 0);
+    await untilAllTaken(host);
     const verdict = await world.verify(host, SPOOL);
     expect(verdict).to.deep.include({ lost: [], foreign: [], duplicates: 0, onDisk: 0 });
     expect(await host.unit(UNIT, "ActiveState")).to.deep.equal({ ActiveState: "active" });
@@ -87,7 +79,7 @@ describe("a service that cannot begin its work", () => {
       },
     ];
     const outcomes = mistakes.map(async ({ line, ...told }) => {
-      await using world = await openWorld(aws);
+      await using world = await openWorld(shared().aws);
       await using host = await make(world);
       const good = await host.read(BOOTSTRAP);
       await host.write(BOOTSTRAP, `${good}${line}\n`);
@@ -118,7 +110,7 @@ describe("a service that cannot begin its work", () => {
   it("waits for its credentials file, whatever the mode and wherever it comes from", async () => {
     const places = ["/var/lib/keys/credentials", "/root/.aws/credentials"];
     const outcomes = places.map(async (file) => {
-      await using world = await openWorld(aws);
+      await using world = await openWorld(shared().aws);
       await using host = await make(world);
       await work(world, host);
       const bootstrap = await host.read(BOOTSTRAP);
@@ -127,7 +119,7 @@ describe("a service that cannot begin its work", () => {
       await host.must(["systemctl", "reload", UNIT]);
       const missing = /^The credentials file \S+ cannot be read: ENOENT/;
       await tellsOf(world, host, { reason: missing, wayOut: "Check the path" });
-      const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = aws.env;
+      const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = shared().aws.env;
       const keys = [
         `aws_access_key_id = ${AWS_ACCESS_KEY_ID}`,
         `aws_secret_access_key = ${AWS_SECRET_ACCESS_KEY}`,
@@ -139,7 +131,7 @@ describe("a service that cannot begin its work", () => {
   });
 
   it("waits for its watched directory, and is started again when it is there", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await make(world);
     await work(world, host);
     await host.must(["mv", SPOOL, "/var/spool/elsewhere"]);
@@ -156,7 +148,7 @@ describe("a service that cannot begin its work", () => {
   });
 
   it("says what is wrong with its fleet's parameters, and goes on when they are mended", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await make(world, { parameters: { schedule: "rate(0 minutes)" } });
     await host.boot();
     await host.must(["systemctl", "reload", UNIT]);
@@ -170,8 +162,8 @@ describe("a service that cannot begin its work", () => {
 
   it("waits for SSM if it has no configuration, and works by the last good one if it has", async () => {
     const outcomes = [false, true].map(async (hasWorked) => {
-      await using gate = await makeGate(aws.endpoint);
-      await using world = await openWorld(aws);
+      await using gate = await makeGate(shared().aws.endpoint);
+      await using world = await openWorld(shared().aws);
       await using host = await make(world);
       if (hasWorked) await work(world, host);
       const variables = await host.read(VARIABLES);
@@ -203,7 +195,7 @@ describe("a service that cannot begin its work", () => {
       { own: "S3_OFFLOAD_HOST_ID=other", reason: /^failed: Another agent uses the state direct/ },
     ];
     const outcomes = held.map(async ({ own, reason }) => {
-      await using world = await openWorld(aws);
+      await using world = await openWorld(shared().aws);
       await using host = await make(world);
       await work(world, host);
       world.s3.onPut(() => ({ kind: "hang" }));

@@ -1,7 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { installedHost, is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import { shareInstalledHost } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const OFFSET = "/var/lib/clock-offset";
@@ -17,23 +17,15 @@ Environment=FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1 NO_FAKE_STAT=1
 `;
 
 describe("the service on a host whose clock is set", () => {
-  let aws: LocalAws;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    aws = all.use(await startLocalAws());
-    base = all.use(await installedHost("bookworm"));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareInstalledHost();
 
   for (const [step, seconds] of [
     ["+86400", 86_400],
     ["-86400", -86_400],
   ] as const) {
     it(`touches no unfinished file when it is set by ${step} s, and sends it when the clock has run steadily`, async () => {
-      await using world = await openWorld(aws);
-      await using host = await SystemdHost.make(base);
+      await using world = await openWorld(shared().aws);
+      await using host = await SystemdHost.make(shared().base);
       await world.configure(host, { parameters: { "min-age": "10s" } });
       await host.write(`/etc/systemd/system/${UNIT}.d/clock.conf`, DROP_IN);
       await host.write(OFFSET, "+0\n");

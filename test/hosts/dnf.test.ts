@@ -8,11 +8,18 @@
  * systemd (239 of RHEL 8), SELinux, the crypto policy that judges keys, its glibc, and whether its
  * packages provide what ours requires, by these names.
  */
+
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { runTool } from "../../packaging/repository/tool.ts";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { type AgentWorld, is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import {
+  type AgentWorld,
+  is,
+  openWorld,
+  SPOOL,
+  UNIT,
+  untilAllTaken,
+} from "../support/hosts/agent-host.ts";
 import { countStarts, NEW, OLD, startedVersions } from "../support/hosts/apt-host.ts";
 import {
   dnf,
@@ -23,7 +30,7 @@ import {
   transact,
 } from "../support/hosts/dnf-host.ts";
 import { type Forgery, forge } from "../support/hosts/forged-repository.ts";
-import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { openShop, share } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const NAME = "s3-offload-agent";
@@ -31,21 +38,12 @@ const FILE = "/etc/s3-offload-agent/agent.yaml";
 const DROP_INS = `/etc/systemd/system/${UNIT}.d`;
 
 describe("the rpm by dnf", () => {
-  let aws: LocalAws;
-  let repository: SignedRepository;
-  /** A host that knows the repository, and one with the old version installed. Both are off. */
-  let bare: SystemdHost;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
-    all.use(aws);
-    all.use(repository);
-    bare = all.use(await hostForDnf(repository));
-    base = all.use(await hostByDnf(bare, `${NAME}-${OLD}`));
+  /** `bare`: a host that knows the repository; `base`: one with the old version. Both are off. */
+  const shared = share(async (all) => {
+    const shop = await openShop(all, OLD, NEW);
+    const bare = all.use(await hostForDnf(shop.repository));
+    return { ...shop, bare, base: all.use(await hostByDnf(bare, `${NAME}-${OLD}`)) };
   });
-  after(() => all.disposeAsync());
 
   const state = async (host: SystemdHost) => {
     const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
@@ -54,12 +52,11 @@ describe("the rpm by dnf", () => {
   };
   /** Its first refresh is spread over half a minute; a reload is a person's wish. */
   const refresh = (host: SystemdHost) => host.must(["systemctl", "reload", UNIT]);
-  const allTaken = (host: SystemdHost) =>
-    host.until("all files are taken", async () => (await host.files(SPOOL)).length === 0);
+  const allTaken = (host: SystemdHost) => untilAllTaken(host);
   const nothingWrong = { lost: [], foreign: [], touched: [], duplicates: 0 };
   /** A host with the old version, configured, and files of which the first uploads wait. */
   async function amidSweep(world: AgentWorld, count: number) {
-    const host = await SystemdHost.make(base);
+    const host = await SystemdHost.make(shared().base);
     await world.configure(host, { parameters: { concurrency: "4" } });
     const paths = Array.from({ length: count }, (_, index) => `${SPOOL}/${index}.csv`);
     for (const path of paths) await world.produce(host, path, `content of ${path}`);
@@ -72,7 +69,7 @@ describe("the rpm by dnf", () => {
   }
 
   it("is active by the documented lines: our preset wins, it waits for its fleet, nothing is changed afterwards", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await SystemdHost.make("rpm");
     await world.introduce(host);
     await host.boot();
@@ -80,7 +77,7 @@ describe("the rpm by dnf", () => {
     const lines = /^sudo curl .*\.repo\n(?:sudo .*\n)*/m.exec(page)?.[0].trim().split("\n") ?? [];
     expect(lines).to.have.lengthOf(3);
     const [fetchList = "", install = "", begin = ""] = lines.map((line) =>
-      line.replaceAll("https://packages.example.com", repository.url),
+      line.replaceAll("https://packages.example.com", shared().repository.url),
     );
     // Who types them is root, has curl, and says yes.
     const person = `set -e; sudo() { "$@"; }; dnf() { command dnf --assumeyes "$@"; }
@@ -109,7 +106,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("leaves it to an administrator's preset whether it is active", async () => {
-    await using host = await SystemdHost.make(bare);
+    await using host = await SystemdHost.make(shared().bare);
     await host.write("/etc/systemd/system-preset/10-admin.preset", "disable *\n");
     await host.boot();
     await transact(host, "install", NAME);
@@ -120,7 +117,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("is upgraded amid a sweep, and back, by one restart each, with every file sent once and the file kept", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     const { host, paths, letThrough } = await amidSweep(world, 12);
     await using _ = host;
     const edited = await host.read(FILE);
@@ -154,11 +151,11 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
 
   it("keeps an edited file over an upgrade that brings another default, and puts that beside it", async () => {
     // All versions have the same default so far: an older one that had another is made up.
-    const older = await repository.shop.packages("0.1.0", {
+    const older = await shared().repository.shop.packages("0.1.0", {
       ...{ content: "# an older default\n", formats: ["rpm"], architectures: ["amd64"] },
       place: { dst: FILE, type: "config|noreplace" },
     });
-    await using host = await SystemdHost.make(bare);
+    await using host = await SystemdHost.make(shared().bare);
     await runTool("cp", ["-r", older, host.path("/root/older")]);
     await host.boot();
     await host.must("rpm --install --nosignature /root/older/*.rpm");
@@ -171,7 +168,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("stays stopped, disabled or masked over upgrades and downgrades", async () => {
-    await using host = await SystemdHost.start(base);
+    await using host = await SystemdHost.start(shared().base);
     let [next, last] = [NEW, OLD];
     for (const [command, expected] of [
       ["stop", "enabled inactive"],
@@ -194,7 +191,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("is removed amid a sweep, takes no file along, and goes on where it was when it is installed again", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     const { host, letThrough } = await amidSweep(world, 12);
     await using _ = host;
     const quarantined = `${SPOOL}/.s3oa-quarantine/kept.csv`;
@@ -238,9 +235,9 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("is installed into an image below a running host, which it leaves alone, and is active at its first boot", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(bare);
-    await runTool("cp", ["-a", "--reflink=auto", bare.root, host.path("/srv/image")]);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().bare);
+    await runTool("cp", ["-a", "--reflink=auto", shared().bare.root, host.path("/srv/image")]);
     await host.boot();
     await transact(host, "--installroot=/srv/image", "install", NAME);
     expect((await state(host)).state).to.equal(" inactive");
@@ -258,8 +255,8 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("fails no transaction with a bad configuration, which was there first and stays", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(bare);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().bare);
     await world.configure(host);
     const [good, bad] = [await host.read(FILE), "fleet: [\n"];
     await host.write(FILE, bad);
@@ -282,7 +279,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
   });
 
   it("works on undisturbed while it refuses an upgrade that is not ours", async () => {
-    await using host = await SystemdHost.start(base);
+    await using host = await SystemdHost.start(shared().base);
     const before = await state(host);
     expect(before.state).to.equal("enabled active");
     const forgeries: readonly (readonly [string, Forgery, RegExp])[] = [
@@ -292,7 +289,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
       ["rpms of an unknown key", { rpm: "new", index: "old" }, /not correct for this package/],
     ];
     for (const [name, forgery, message] of forgeries) {
-      await using _ = await forge(repository, forgery);
+      await using _ = await forge(shared().repository, forgery);
       // Where dnf is told to skip a repository that it can't use, it ends well, with nothing to do.
       const { stdout, stderr } = await host.run(dnf("--refresh", "upgrade", NAME));
       expect(stdout + stderr, name).to.match(message);

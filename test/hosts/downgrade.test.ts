@@ -1,30 +1,17 @@
 import { expect } from "chai";
 import { makeOperator } from "../../tools/demo/operator.ts";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
-import { hostByApt, install, NEW, OLD, packageState } from "../support/hosts/apt-host.ts";
+import { install, NEW, OLD, packageState } from "../support/hosts/apt-host.ts";
 import { addEnvironment, liveOn, STATE } from "../support/hosts/lived-host.ts";
-import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { shareHostByApt } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 describe("an upgrade and a downgrade by apt", () => {
-  let aws: LocalAws;
-  let repository: SignedRepository;
-  let base: SystemdHost;
-
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
-    all.use(aws);
-    all.use(repository);
-    base = all.use(await hostByApt("bookworm", repository));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareHostByApt(OLD, NEW);
 
   it("hand over ledger, attempts, half an upload, configuration, identity and unsent records", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     const sent = (key: string, part?: number) =>
       world.s3.requests.filter(
         (request) =>
@@ -63,7 +50,7 @@ describe("an upgrade and a downgrade by apt", () => {
     expect(await world.verify(host, SPOOL)).to.deep.include({
       ...{ lost: [], foreign: [], touched: [], duplicates: 0, files: 4, onDisk: 0 },
     });
-    const operator = makeOperator({ ...aws, ...world, host: host.name });
+    const operator = makeOperator({ ...shared().aws, ...world, host: host.name });
     // The records of a time in which none could be sent, whoever wrote them.
     await host.until("the records arrive", async () => {
       const records = await operator.readRecords(`/s3-offload-agent/${world.fleet}`);

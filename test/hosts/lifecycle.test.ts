@@ -1,37 +1,23 @@
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import {
   type AgentWorld,
   type ConfigureOptions,
-  installedHost,
+  followingHost,
   is,
   openWorld,
   SPOOL,
   UNIT,
+  untilAllTaken,
 } from "../support/hosts/agent-host.ts";
 import { blockEventLoop } from "../support/hosts/blocked-loop.ts";
-import { SystemdHost } from "../support/hosts/systemd-host.ts";
+import { shareInstalledHost } from "../support/hosts/shared-hosts.ts";
+import type { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 describe("the service", () => {
-  let aws: LocalAws;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
+  const shared = shareInstalledHost();
 
-  before(async () => {
-    aws = all.use(await startLocalAws());
-    base = all.use(await installedHost("bookworm"));
-  });
-  after(() => all.disposeAsync());
-
-  /** A booted host whose agent has read its parameters. */
-  async function start(world: AgentWorld, options?: ConfigureOptions): Promise<SystemdHost> {
-    const host = await SystemdHost.make(base);
-    await world.configure(host, options);
-    await host.boot();
-    await host.must(["systemctl", "reload", UNIT]);
-    await host.first(is("config.applied"));
-    return host;
-  }
+  const start = (world: AgentWorld, options?: ConfigureOptions) =>
+    followingHost(shared().base, world, options);
 
   const produce = async (world: AgentWorld, host: SystemdHost, count: number, folder = SPOOL) => {
     for (let n = 0; n < count; n += 1) {
@@ -44,7 +30,7 @@ describe("the service", () => {
     host: SystemdHost,
     { files, twice = 0 }: { files: number; twice?: number },
   ) => {
-    await host.until("all files to be sent", async () => (await host.files(SPOOL)).length === 0);
+    await untilAllTaken(host);
     const { duplicates, ...verdict } = await world.verify(host, SPOOL);
     expect(verdict).to.deep.include({ lost: [], foreign: [], touched: [], files, onDisk: 0 });
     expect(duplicates).to.be.at.most(twice);
@@ -57,7 +43,7 @@ describe("the service", () => {
   const mainPid = async (host: SystemdHost) => (await host.unit(UNIT, "MainPID"))["MainPID"] ?? "";
 
   it("ends in time when it is stopped amid slow and hanging uploads, and what S3 has taken is sent", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     const held = Promise.withResolvers<void>();
     world.s3.onPut(({ key }) =>
       key.endsWith("/0.csv") ? { kind: "hang" } : { kind: "delay", until: held.promise },
@@ -89,7 +75,7 @@ describe("the service", () => {
   });
 
   it("is started again when it is killed amid uploads, and sends every file once", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     world.s3.onPut(() => ({ kind: "hang" }));
     await using host = await start(world, { parameters: { concurrency: "8" } });
     await produce(world, host, 20);
@@ -109,7 +95,7 @@ describe("the service", () => {
     ];
     // Side by side: each takes as long as the watchdog waits.
     const outcomes = strikes.map(async (strike) => {
-      await using world = await openWorld(aws);
+      await using world = await openWorld(shared().aws);
       world.s3.onPut(() => ({ kind: "hang" }));
       await using host = await start(world);
       await produce(world, host, 5);
@@ -129,7 +115,7 @@ describe("the service", () => {
   });
 
   it("goes on after a reboot and after power cuts amid uploads, and sends every file once", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     world.s3.onPut(({ index }) => (index % 2 === 0 ? { kind: "lost-answer" } : undefined));
     await using host = await start(world);
     let files = 0;
@@ -156,7 +142,7 @@ describe("the service", () => {
   });
 
   it("is started again, and goes on, when its allowed root is removed and made anew", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await start(world);
     await host.must(`rm -r ${SPOOL} && mkdir ${SPOOL}`);
     await host.first(is("agent.restarting"));

@@ -1,22 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { installedHost, is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import { is, openWorld, SPOOL, UNIT, untilAllTaken } from "../support/hosts/agent-host.ts";
+import { shareInstalledHost } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const FILES = 100_000;
 const STATE = "/var/lib/s3-offload-agent";
 
 describe("the service with much to do and little room", () => {
-  let aws: LocalAws;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    aws = all.use(await startLocalAws());
-    base = all.use(await installedHost("bookworm"));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareInstalledHost();
 
   const read = async (host: SystemdHost) => {
     await host.must(["systemctl", "start", UNIT]);
@@ -25,8 +17,8 @@ describe("the service with much to do and little room", () => {
   };
 
   it(`has the record of each of ${FILES} files of one sweep in the journal`, async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await world.configure(host, { parameters: { concurrency: "64" } });
     // Before the boot nobody takes them, so they need not come by a rename.
     for (let n = 0; n < FILES; n += 1) {
@@ -50,8 +42,8 @@ describe("the service with much to do and little room", () => {
   });
 
   it("loses nothing when the disk of its state is full, tells of it, and goes on when there is room", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.start(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.start(shared().base);
     await host.must(["systemctl", "stop", UNIT]);
     await host.must(`mount -t tmpfs -o size=1m tmpfs ${STATE}`);
     await world.configure(host);
@@ -67,7 +59,7 @@ describe("the service with much to do and little room", () => {
     await host.must(["systemctl", "restart", UNIT]);
     expect((await world.verify(host, SPOOL)).lost).to.deep.equal([]);
     await host.must(["rm", `${STATE}/filling`]);
-    await host.until("all files to be sent", async () => (await host.files(SPOOL)).length === 0);
+    await untilAllTaken(host);
     expect(await world.verify(host, SPOOL)).to.deep.include({ lost: [], foreign: [], onDisk: 0 });
   });
 });

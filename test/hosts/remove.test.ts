@@ -1,9 +1,8 @@
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
-import { hostByApt, OLD, packageState, startedVersions } from "../support/hosts/apt-host.ts";
+import { OLD, packageState, startedVersions } from "../support/hosts/apt-host.ts";
 import { liveOn, refresh, STATE } from "../support/hosts/lived-host.ts";
-import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { shareHostByApt } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const CONFIG = "/etc/s3-offload-agent";
@@ -12,23 +11,11 @@ const DROP_INS = `/etc/systemd/system/${UNIT}.d`;
 const apt = (verb: string) => `apt-get -y ${verb} s3-offload-agent <&-`;
 
 describe("apt", () => {
-  let aws: LocalAws;
-  let repository: SignedRepository;
-  let base: SystemdHost;
-
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD)]);
-    all.use(aws);
-    all.use(repository);
-    base = all.use(await hostByApt("bookworm", repository));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareHostByApt(OLD);
 
   it("removes the agent and keeps what it knows, installs it again, and purges all of it", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await host.write(`${DROP_INS}/admin.conf`, "[Service]\nEnvironment=ADMIN=1\n");
     const watched = ["large.csv", "stays.csv"];
     {
@@ -80,8 +67,8 @@ describe("apt", () => {
   });
 
   it("purges no watched file, wherever an allowed root is", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     const mount = "/srv/mounted";
     // Called as parts of the state are, or like them; and one on a filesystem of its own.
     const roots = ["uploads", "spool", "config.d", "in"].map((name) => `${STATE}/${name}`);

@@ -1,39 +1,24 @@
 import { mkdir } from "node:fs/promises";
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import {
   type AgentWorld,
   type ConfigureOptions,
-  installedHost,
+  followingHost,
   is,
   openWorld,
   SPOOL,
   UNIT,
 } from "../support/hosts/agent-host.ts";
+import { shareInstalledHost } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const OVERRIDES = `/etc/systemd/system/${UNIT}.d/zz-test.conf`;
 
 describe("the sandbox of the service", () => {
-  let aws: LocalAws;
-  let base: SystemdHost;
-  const all = new AsyncDisposableStack();
+  const shared = shareInstalledHost();
 
-  before(async () => {
-    aws = all.use(await startLocalAws());
-    base = all.use(await installedHost("bookworm"));
-  });
-  after(() => all.disposeAsync());
-
-  /** A booted host whose agent has read its parameters. */
-  async function start(world: AgentWorld, options?: ConfigureOptions): Promise<SystemdHost> {
-    const host = await SystemdHost.make(base);
-    await world.configure(host, options);
-    await host.boot();
-    await host.must(["systemctl", "reload", UNIT]);
-    await host.first(is("config.applied"));
-    return host;
-  }
+  const start = (world: AgentWorld, options?: ConfigureOptions) =>
+    followingHost(shared().base, world, options);
 
   const status = async (host: SystemdHost) =>
     (await host.unit(UNIT, "StatusText"))["StatusText"] ?? "";
@@ -66,8 +51,8 @@ describe("the sandbox of the service", () => {
       Object.entries(roots).map(([name, [root]]) => [`routes/${name}/directory`, root]),
     );
     const directories = Object.values(roots).map(([root = ""]) => root);
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await host.boot();
     await host.must(["mkdir", "-p", ...Object.values(roots).map(([, real = ""]) => real)]);
     await host.must("mount -t tmpfs disk /srv/disk && ln -s 'the \"odd\" one'\\''s' /srv/link");
@@ -104,8 +89,8 @@ describe("the sandbox of the service", () => {
 
   it("keeps a file that the agent believes it may take, but the kernel not; doctor knows the root and the way out", async () => {
     const root = "/srv/not allowed";
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await world.configure(host, {
       parameters: { directory: root },
       bootstrap: [`allowedRoots: ["${root}"]`],
@@ -135,7 +120,7 @@ describe("the sandbox of the service", () => {
   });
 
   it("is nothing that root's doctor warns of on a healthy host, and anybody may ask for the status", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await start(world);
     await world.produce(host, `${SPOOL}/a.csv`, "a");
     await host.first(is("file.removed"));
@@ -159,8 +144,8 @@ describe("the sandbox of the service", () => {
   });
 
   it("loses nothing while the disk that is watched and that of its state are full, and sends all the same", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.start(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.start(shared().base);
     await world.configure(host, { parameters: { include: "*.csv" } });
     await host.must(["systemctl", "stop", UNIT]);
     await host.must(`mount -t tmpfs -o size=1m disk ${SPOOL}`);

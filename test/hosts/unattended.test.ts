@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
 import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
 import {
   hostByApt,
@@ -14,28 +13,18 @@ import {
 import { inChroot } from "../support/hosts/chroot.ts";
 import { type ImageName, imageRoot } from "../support/hosts/images.ts";
 import { refresh } from "../support/hosts/lived-host.ts";
-import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { openShop, share } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 const FILE = "/etc/s3-offload-agent/agent.yaml";
 
 describe("apt with nobody there", () => {
-  let aws: LocalAws;
-  let repository: SignedRepository;
-
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
-    all.use(aws);
-    all.use(repository);
-  });
-  after(() => all.disposeAsync());
+  const shared = share((all) => openShop(all, OLD, NEW));
 
   for (const image of ["bullseye", "bookworm", "trixie"] as const satisfies ImageName[]) {
     it(`installs it into an image of ${image} that is not booted, and it is active at the first boot`, async () => {
       await using host = await SystemdHost.make(image);
-      await repository.introduce(host, "apt");
+      await shared().repository.introduce(host, "apt");
       await host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", { mode: 0o755 });
       const told = await inChroot(host, `apt-get update && ${install(NEW)}`);
       expect(told)
@@ -49,7 +38,7 @@ describe("apt with nobody there", () => {
 
   it("installs it where there is no systemd yet, and it is active once there is", async () => {
     await using host = await SystemdHost.make("bookworm");
-    await repository.introduce(host, "apt");
+    await shared().repository.introduce(host, "apt");
     const gone = "systemd systemd-sysv libpam-systemd dbus dbus-daemon dbus-system-bus-common";
     await inChroot(
       host,
@@ -70,9 +59,9 @@ describe("apt with nobody there", () => {
   });
 
   it("keeps a bootstrap file that was there first", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await SystemdHost.make("bookworm");
-    await repository.introduce(host, "apt");
+    await shared().repository.introduce(host, "apt");
     await world.configure(host);
     const own = await host.read(FILE);
     await host.boot();
@@ -87,7 +76,7 @@ describe("apt with nobody there", () => {
 
   it("brings a bootstrap file once, and lets it be deleted", async () => {
     await using host = await SystemdHost.start("bookworm");
-    await repository.introduce(host, "apt");
+    await shared().repository.introduce(host, "apt");
     await host.must(`apt-get update && ${install(OLD)}`);
     expect(await host.read(FILE)).to.include("#fleet: web");
     await host.must(`rm ${FILE}`);
@@ -98,9 +87,9 @@ describe("apt with nobody there", () => {
   });
 
   it("is not failed by a bootstrap file that is wrong, and needs no help once it is mended", async () => {
-    await using world = await openWorld(aws);
+    await using world = await openWorld(shared().aws);
     await using host = await SystemdHost.start("bookworm");
-    await repository.introduce(host, "apt");
+    await shared().repository.introduce(host, "apt");
     await host.write(FILE, "fleet: [\n");
     await host.must(`apt-get update && ${install(OLD)}`);
     expect(await packageState(host)).to.equal(`install ok installed ${OLD}-1`);
@@ -113,8 +102,8 @@ describe("apt with nobody there", () => {
   });
 
   it("killed in mid-unpack or mid-configuration is brought to its end", async () => {
-    await using base = await hostByApt("bookworm", repository);
-    await using world = await openWorld(aws);
+    await using base = await hostByApt("bookworm", shared().repository);
+    await using world = await openWorld(shared().aws);
     await using host = await SystemdHost.make(base);
     await world.configure(host);
     await host.boot();

@@ -1,6 +1,5 @@
 import { expect } from "chai";
-import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
-import { is, openWorld, SPOOL, UNIT } from "../support/hosts/agent-host.ts";
+import { is, openWorld, SPOOL, UNIT, untilAllTaken } from "../support/hosts/agent-host.ts";
 import {
   countStarts,
   hostByApt,
@@ -12,27 +11,15 @@ import {
 } from "../support/hosts/apt-host.ts";
 import type { ImageName } from "../support/hosts/images.ts";
 import { refresh } from "../support/hosts/lived-host.ts";
-import { openRepository, type SignedRepository } from "../support/hosts/signed-repository.ts";
+import { shareHostByApt } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
 
 describe("an upgrade by apt", () => {
-  let aws: LocalAws;
-  let repository: SignedRepository;
-  let base: SystemdHost;
-
-  const all = new AsyncDisposableStack();
-
-  before(async () => {
-    [aws, repository] = await Promise.all([startLocalAws(), openRepository(OLD, NEW)]);
-    all.use(aws);
-    all.use(repository);
-    base = all.use(await hostByApt("bookworm", repository));
-  });
-  after(() => all.disposeAsync());
+  const shared = shareHostByApt(OLD, NEW);
 
   it("asks nobody, keeps an edited bootstrap file, and restarts the agent once", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await world.configure(host);
     await host.boot();
     await refresh(host);
@@ -53,8 +40,8 @@ describe("an upgrade by apt", () => {
   });
 
   it("in mid-sweep waits for the files in flight, and the new agent takes the rest", async () => {
-    await using world = await openWorld(aws);
-    await using host = await SystemdHost.make(base);
+    await using world = await openWorld(shared().aws);
+    await using host = await SystemdHost.make(shared().base);
     await world.configure(host, { parameters: { concurrency: "4" } });
     const paths = Array.from({ length: 12 }, (_, index) => `${SPOOL}/${index}.csv`);
     for (const path of paths) await world.produce(host, path, `content of ${path}`);
@@ -68,7 +55,7 @@ describe("an upgrade by apt", () => {
     const stopping = await host.first(is("agent.stopping"));
     letThrough();
     await upgraded;
-    await host.until("all files are taken", async () => (await host.files(SPOOL)).length === 0);
+    await untilAllTaken(host);
 
     expect(stopping).to.include({ version: OLD });
     expect(await startedVersions(host)).to.deep.equal([OLD, NEW]);
@@ -85,8 +72,9 @@ describe("an upgrade by apt", () => {
 
   for (const image of ["bullseye", "bookworm", "trixie"] as const satisfies ImageName[]) {
     it(`leaves a unit as it was, stopped, disabled or masked, on ${image}`, async () => {
-      await using installed = image === "bookworm" ? null : await hostByApt(image, repository);
-      await using host = await SystemdHost.start(installed ?? base);
+      await using installed =
+        image === "bookworm" ? null : await hostByApt(image, shared().repository);
+      await using host = await SystemdHost.start(installed ?? shared().base);
       const state = async () => {
         const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
         const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");

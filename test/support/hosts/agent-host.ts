@@ -81,6 +81,25 @@ export interface ConfigureOptions {
   readonly bootstrap?: readonly string[];
 }
 
+/** Waits until no file is left in the default root. */
+export async function untilAllTaken(host: SystemdHost): Promise<void> {
+  await host.until("all files to be taken", async () => (await host.files(SPOOL)).length === 0);
+}
+
+/** A booted copy of a host, whose agent follows the parameters of a world. */
+export async function followingHost(
+  base: SystemdHost,
+  world: AgentWorld,
+  options?: ConfigureOptions,
+): Promise<SystemdHost> {
+  const host = await SystemdHost.make(base);
+  await world.configure(host, options);
+  await host.boot();
+  await host.must(["systemctl", "reload", UNIT]);
+  await host.first(is("config.applied"));
+  return host;
+}
+
 let worlds = 0;
 let written = 0;
 
