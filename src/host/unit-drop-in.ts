@@ -1,3 +1,4 @@
+import { homeAbove } from "../lib/homes.ts";
 import { hasUnseen } from "../lib/unseen.ts";
 
 /** The unit that packages install. */
@@ -5,9 +6,6 @@ export const UNIT = "s3-offload-agent.service";
 
 /** What gives the unit its write access, beside what the package ships. */
 export const DROP_IN_FILE = `/etc/systemd/system/${UNIT}.d/allowed-roots.conf`;
-
-/** systemd.exec(5), ProtectHome=: below these the unit sees nothing that is not bound. */
-const HIDDEN_HOMES = ["/root", "/home", "/run/user"];
 
 /** What a drop-in lets the unit see and write. All paths are absolute. */
 export interface DropIn {
@@ -61,7 +59,7 @@ export function hiddenFolderOf(
   file: string,
 ): { readonly folder: string } | { readonly tooWide: string } | undefined {
   const folder = file.slice(0, file.lastIndexOf("/"));
-  const home = HIDDEN_HOMES.find((one) => folder === one || folder.startsWith(`${one}/`));
+  const home = homeAbove(folder);
   if (home === undefined) return undefined;
   const below = folder.slice(home.length).split("/").filter(Boolean).length;
   const isHome = home === "/root" ? below === 0 : below <= 1;

@@ -9,6 +9,7 @@ import {
   isErrno,
   messageOf,
 } from "../lib/errors.ts";
+import { homeAbove } from "../lib/homes.ts";
 import { tryLock } from "../lib/kernel.ts";
 import { shellWord } from "../lib/shell-word.ts";
 import { exposureOf, trustedUsers, type Walk, walkPath } from "../lib/trusted-path.ts";
@@ -113,17 +114,15 @@ async function assertApartFromState(path: string, stateDirectory: string): Promi
   );
 }
 
-/** The unit has an empty tmpfs in the place of these (ProtectHome= in systemd.exec(5)). */
-const HIDDEN = /^\/(?:home|root|run\/user)\//;
-
 async function realPath(asked: string): Promise<string> {
   try {
     return await realpath(asked);
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw unusable(asked, error);
-    const seen = HIDDEN.test(asked)
-      ? `; there the unit sees only what it was given at its start (sudo s3-offload-agent allow ${shellWord(asked)}, then systemctl restart s3-offload-agent)`
-      : "";
+    const seen =
+      homeAbove(asked) !== undefined
+        ? `; there the unit sees only what it was given at its start (sudo s3-offload-agent allow ${shellWord(asked)}, then systemctl restart s3-offload-agent)`
+        : "";
     throw configurationError(
       `The watched directory ${asked} does not exist.`,
       `Make it (mkdir)${seen}, or name another one with the parameter \`directory\`.`,

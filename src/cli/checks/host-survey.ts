@@ -25,7 +25,8 @@ import { placeChecks } from "./place-checks.ts";
 import { beginServiceChecks, type ServiceChecks } from "./service-checks.ts";
 import { stateChecks } from "./state-checks.ts";
 import { ntpCheck } from "./time-checks.ts";
-import { unitCheck, unitUid } from "./unit-check.ts";
+import { unitCheck } from "./unit-check.ts";
+import { unitUid } from "./unit-facts.ts";
 import { bootstrapAgeVerdict, writeAccessChecks } from "./write-access-checks.ts";
 
 export interface DoctorOptions extends CommonOptions {

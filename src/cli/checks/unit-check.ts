@@ -1,20 +1,8 @@
-import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
-import { promisify } from "node:util";
+import { UNIT } from "../../host/unit-drop-in.ts";
 import { type Check, ok, problem, type Verdict, warning } from "./check.ts";
 import { COMMAND_MS_MAX } from "./time-checks.ts";
-
-const run = promisify(execFile);
-
-const UNIT = "s3-offload-agent.service";
-
-const PROPERTIES = [
-  ...["LoadState", "ActiveState", "SubState", "UnitFileState", "User", "Result"],
-  "AmbientCapabilities",
-];
-
-/** What systemd says of the unit. */
-export type UnitFacts = Readonly<Record<string, string>>;
+import { askSystemd, type UnitFacts, uidOf } from "./unit-facts.ts";
 
 /** Whether systemd runs the agent as it should, and as whom. @param env with the PATH */
 export function unitCheck(
@@ -25,10 +13,9 @@ export function unitCheck(
     name: "unit",
     about: UNIT,
     async run() {
-      const options = optionsOf(env);
       let facts: UnitFacts;
       try {
-        facts = await askSystemd(options);
+        facts = await askSystemd(env);
       } catch (error) {
         const isLate = error instanceof Error && "killed" in error && error.killed === true;
         if (!isLate) return ok("systemd does not run here; whoever starts the agent sees to it");
@@ -37,58 +24,11 @@ export function unitCheck(
           "See whether the host is overloaded, and journalctl -b -u systemd.",
         );
       }
-      const uid = await uidOf(facts["User"] ?? "", options);
+      const uid = await uidOf(facts["User"] ?? "", env);
       const owner = await stat(stateDirectory).catch(() => undefined);
       return unitVerdict(facts, { uid, ownerUid: owner?.uid, stateDirectory });
     },
   };
-}
-
-/**
- * The user whom systemd runs the agent as, if it gives him the capability that root reads and writes
- * others' files with: then root finds what the agent finds. Undefined otherwise.
- */
-export async function unitUid(
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<number | undefined> {
-  const options = optionsOf(env);
-  try {
-    const { User = "", AmbientCapabilities = "" } = await askSystemd(options);
-    const isLikeRoot = AmbientCapabilities.split(" ").includes("cap_dac_override");
-    return isLikeRoot ? await uidOf(User, options) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-interface CommandOptions {
-  readonly timeout: number;
-  readonly env: { readonly PATH: string };
-}
-
-function optionsOf(env: Readonly<Record<string, string | undefined>>): CommandOptions {
-  return { timeout: COMMAND_MS_MAX, env: { PATH: env["PATH"] ?? "" } };
-}
-
-async function askSystemd(options: CommandOptions): Promise<UnitFacts> {
-  const args = ["show", UNIT, "--no-pager", "-p", PROPERTIES.join(",")];
-  return parseFacts((await run("systemctl", args, options)).stdout);
-}
-
-function parseFacts(shown: string): UnitFacts {
-  const lines = shown.split("\n").map((line) => /^(\w+)=(.*)$/.exec(line));
-  return Object.fromEntries(lines.flatMap((line) => (line === null ? [] : [[line[1], line[2]]])));
-}
-
-/** @returns undefined for a user that there is only while the unit runs, or not at all */
-async function uidOf(user: string, options: CommandOptions): Promise<number | undefined> {
-  if (user === "") return 0;
-  if (/^\d+$/.test(user)) return Number(user);
-  try {
-    return Number((await run("id", ["-u", "--", user], options)).stdout);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Pure. @param about.ownerUid of the state directory; undefined: it is not there */

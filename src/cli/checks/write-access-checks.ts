@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { promisify } from "node:util";
 import type { LocalBootstrap } from "../../config/bootstrap.ts";
 import { accessOf, type Mount, type MountAccess, parseMounts } from "../../host/mounts.ts";
 import { DROP_IN_FILE, UNIT } from "../../host/unit-drop-in.ts";
@@ -10,9 +8,7 @@ import { lookAtRoot } from "../allowed-directory.ts";
 import type { DaemonReport } from "../daemon-status.ts";
 import { readDropIn, type UnitHost, variableFile, wantedDropIn } from "../write-access.ts";
 import { type Check, ok, problem, type Verdict, warning } from "./check.ts";
-import { COMMAND_MS_MAX } from "./time-checks.ts";
-
-const run = promisify(execFile);
+import { askSystemd, type UnitFacts } from "./unit-facts.ts";
 
 const RESTART = `systemctl restart ${UNIT}`;
 
@@ -34,35 +30,18 @@ export async function writeAccessChecks(
   bootstrapFile: string,
   host: UnitHost,
 ): Promise<readonly Check[]> {
-  const { isLoaded, pid } = await askUnit(host);
-  if (!isLoaded) return [];
+  const { LoadState, MainPID }: UnitFacts = await askSystemd(host.env).catch(() => ({}));
+  if (LoadState !== "loaded") return [];
   const name = "unit's write access";
   const dropIn = {
     name,
     about: DROP_IN_FILE,
     run: () => dropInCheck(local, bootstrapFile, host),
   };
-  if (pid === undefined) return [dropIn];
+  const pid = Number(MainPID ?? 0);
+  if (pid === 0) return [dropIn];
   const roots = local.allowedRoots.map((root) => resolve("/", root));
   return [dropIn, ...roots.map((about) => ({ name, about, run: () => rootCheck(about, pid) }))];
-}
-
-/** What systemd says; nothing, where it does not run. `pid`: undefined if the unit does not run */
-async function askUnit({
-  env,
-}: UnitHost): Promise<{ readonly isLoaded: boolean; readonly pid: number | undefined }> {
-  try {
-    const options = { timeout: COMMAND_MS_MAX, env: { PATH: env["PATH"] ?? "" } };
-    const args = ["show", UNIT, "--no-pager", "-p", "LoadState,MainPID"];
-    const { stdout } = await run("systemctl", args, options);
-    const pid = Number(/^MainPID=(\d+)$/m.exec(stdout)?.[1] ?? 0);
-    return {
-      isLoaded: /^LoadState=loaded$/m.test(stdout),
-      pid: pid > 0 ? pid : undefined,
-    };
-  } catch {
-    return { isLoaded: false, pid: undefined };
-  }
 }
 
 async function dropInCheck(
