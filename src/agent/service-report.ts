@@ -152,7 +152,7 @@ export class ServiceReport {
     for (const { name, step, quietMs } of quiet) {
       if (this.#toldQuiet.has(name)) continue;
       this.#toldQuiet.add(name);
-      this.#options.logger.log("sweep.stuck", {
+      this.#options.logger.log("agent.stuck", {
         task: name,
         lastStep: step,
         quietSeconds: Math.round(quietMs / 1_000),

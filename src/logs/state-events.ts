@@ -93,6 +93,12 @@ export const STATE_EVENTS = {
     required: ["message"],
     optional: ["hint", "exitCode"],
   },
+  "agent.stuck": {
+    level: "error",
+    doc: "A sweep, or another `task` of the agent, has not got on for minutes and hangs: the service manager is told no longer that the agent lives, and starts it anew. `lastStep` is what it did last.",
+    required: ["task", "lastStep", "quietSeconds"],
+    optional: [],
+  },
   "host.cloned": {
     level: "warn",
     doc: "The state directory was written by another machine under this host id: two hosts may have it.",
@@ -257,12 +263,6 @@ export const STATE_EVENTS = {
     level: "warn",
     doc: "A sweep took so long that the next ones were left out.",
     required: ["route", "dueAt", "nextDueAt", "missed"],
-    optional: [],
-  },
-  "sweep.stuck": {
-    level: "error",
-    doc: "A sweep, or another `task` of the agent, has not got on for minutes and hangs: the service manager is told no longer that the agent lives, and starts it anew. `lastStep` is what it did last.",
-    required: ["task", "lastStep", "quietSeconds"],
     optional: [],
   },
   "sweep.weakened": {

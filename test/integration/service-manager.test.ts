@@ -212,7 +212,7 @@ describe("the watchdog", () => {
     });
     // Three of each file, a minute each: the seventh begins when six minutes are over.
     await s3.arrived(8);
-    expect(agent.records.filter(is("sweep.stuck"))).to.deep.equal([]);
+    expect(agent.records.filter(is("agent.stuck"))).to.deep.equal([]);
     expect(manager.texts.filter((text) => text.startsWith("STATUS=HANGS"))).to.deep.equal([]);
     const fed = manager.texts.filter(isText("WATCHDOG=1")).length;
     while (manager.texts.filter(isText("WATCHDOG=1")).length === fed) {
@@ -232,12 +232,12 @@ describe("the watchdog", () => {
       await manager.next(isText("READY=1"));
       await manager.next(isText("WATCHDOG=1"));
       await host.write("a.csv");
-      const stuck = await agent.next(is("sweep.stuck"));
+      const stuck = await agent.next(is("agent.stuck"));
       expect(stuck).to.include({ level: "error", task: "the sweep of route default" });
       expect(stuck["quietSeconds"]).to.be.at.least(300);
       await service.status(/^HANGS: the sweep of route default has not got on for \d+ min/);
       await service.expired();
-      expect(agent.records.filter(is("sweep.stuck"))).to.have.length(1);
+      expect(agent.records.filter(is("agent.stuck"))).to.have.length(1);
     });
   }
 
@@ -254,7 +254,7 @@ describe("the watchdog", () => {
         isHurried: true,
         plan: { under, op: "^rename$", at, every: true, action: "hang" },
       });
-      expect(await agent.next(is("sweep.stuck"))).to.include({ task });
+      expect(await agent.next(is("agent.stuck"))).to.include({ task });
       await service.expired();
       // Whoever hangs at the start is not given more time for it.
       if (task === "the start") expect(service.manager.texts).not.to.include("READY=1");

@@ -82,12 +82,12 @@ describe("what the service manager hears", () => {
       /^STATUS=HANGS: the sweep of route a has not got on for \d min, since "file"$/,
     );
     expect(rest.filter((text) => text === "WATCHDOG=1")).to.deep.equal([]);
-    expect(logged).to.deep.equal(["sweep.stuck"]);
+    expect(logged).to.deep.equal(["agent.stuck"]);
     task.mark("file");
     await clock.advance(10_000);
     expect(take()).to.include("WATCHDOG=1");
     await clock.advance(QUIET_MS_MAX);
-    expect(logged).to.deep.equal(["sweep.stuck", "sweep.stuck"]);
+    expect(logged).to.deep.equal(["agent.stuck", "agent.stuck"]);
     await report.end("stopped");
   });
 
