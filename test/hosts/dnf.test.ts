@@ -32,6 +32,7 @@ import {
 import { type Forgery, forge } from "../support/hosts/forged-repository.ts";
 import { openShop, share } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
+import { expectStatesKept, stateOf } from "../support/hosts/unit-states.ts";
 
 const NAME = "s3-offload-agent";
 const FILE = "/etc/s3-offload-agent/agent.yaml";
@@ -45,11 +46,6 @@ describe("the rpm by dnf", () => {
     return { ...shop, bare, base: all.use(await hostByDnf(bare, `${NAME}-${OLD}`)) };
   });
 
-  const state = async (host: SystemdHost) => {
-    const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
-    const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");
-    return { state: `${stdout.trim()} ${ActiveState}`, MainPID };
-  };
   /** Its first refresh is spread over half a minute; a reload is a person's wish. */
   const refresh = (host: SystemdHost) => host.must(["systemctl", "reload", UNIT]);
   const allTaken = (host: SystemdHost) => untilAllTaken(host);
@@ -84,11 +80,11 @@ describe("the rpm by dnf", () => {
       curl() { python3 -c 'import sys, urllib.request as it
 it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await host.must(`${person}\n${fetchList}\n${install}`);
-    const installed = await state(host);
+    const installed = await stateOf(host);
     expect(installed.state).to.equal("enabled active");
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
     await host.must(`${person}\n${begin}`);
-    expect(await state(host)).to.deep.equal(installed);
+    expect(await stateOf(host)).to.deep.equal(installed);
     expect(await host.unit(UNIT, "StatusText", "User")).to.deep.include({ User: NAME });
     expect((await host.unit(UNIT, "StatusText"))["StatusText"]).to.match(
       /^not configured: .*fleet/,
@@ -110,10 +106,10 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await host.write("/etc/systemd/system-preset/10-admin.preset", "disable *\n");
     await host.boot();
     await transact(host, "install", NAME);
-    expect((await state(host)).state).to.equal("disabled inactive");
+    expect((await stateOf(host)).state).to.equal("disabled inactive");
     expect(await countStarts(host)).to.equal(0);
     await host.must(["systemctl", "enable", "--now", UNIT]);
-    expect((await state(host)).state).to.equal("enabled active");
+    expect((await stateOf(host)).state).to.equal("enabled active");
   });
 
   it("is upgraded amid a sweep, and back, by one restart each, with every file sent once and the file kept", async () => {
@@ -169,25 +165,10 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
 
   it("stays stopped, disabled or masked over upgrades and downgrades", async () => {
     await using host = await SystemdHost.start(shared().base);
-    let [next, last] = [NEW, OLD];
-    for (const [command, expected] of [
-      ["stop", "enabled inactive"],
-      ["disable --now", "disabled inactive"],
-      ["start", "disabled active"],
-      ["mask", "masked active"],
-      ["mask --now", "masked inactive"],
-    ] as const) {
-      await host.must(`systemctl ${command} ${UNIT}`);
-      const before = await state(host);
-      expect(before.state, command).to.equal(expected);
-      await transact(host, next === NEW ? "upgrade" : "downgrade", `${NAME}-${next}`);
-      expect(await rpmVersion(host), command).to.equal(`${next}-1`);
-      const after = await state(host);
-      expect(after.state, command).to.equal(expected);
-      // What runs is the new one, but for a masked unit, which nobody is to start.
-      expect(after.MainPID === before.MainPID, command).to.equal(command !== "start");
-      [next, last] = [last, next];
-    }
+    await expectStatesKept(host, async (version) => {
+      await transact(host, version === NEW ? "upgrade" : "downgrade", `${NAME}-${version}`);
+      expect(await rpmVersion(host)).to.equal(`${version}-1`);
+    });
   });
 
   it("is removed amid a sweep, takes no file along, and goes on where it was when it is installed again", async () => {
@@ -222,7 +203,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect(await host.must(`systemctl list-unit-files --no-legend '${NAME}*' || :`)).to.equal("");
 
     await transact(host, "install", NAME);
-    expect((await state(host)).state).to.equal("enabled active");
+    expect((await stateOf(host)).state).to.equal("enabled active");
     await host.must(["mv", `${FILE}.rpmsave`, FILE]);
     await host.first(is("agent.started", { version: NEW }));
     await refresh(host);
@@ -240,14 +221,14 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     await runTool("cp", ["-a", "--reflink=auto", shared().bare.root, host.path("/srv/image")]);
     await host.boot();
     await transact(host, "--installroot=/srv/image", "install", NAME);
-    expect((await state(host)).state).to.equal(" inactive");
+    expect((await stateOf(host)).state).to.equal(" inactive");
     expect(await rpmVersion(host)).to.match(/not installed/);
 
     await using first = await SystemdHost.make({ root: host.path("/srv/image") });
     expect(await first.read("/etc/passwd")).to.match(/^s3-offload-agent:/m);
     await world.configure(first);
     expect(await first.boot()).to.equal("running");
-    expect((await state(first)).state).to.equal("enabled active");
+    expect((await stateOf(first)).state).to.equal("enabled active");
     await world.produce(first, `${SPOOL}/first.csv`, "first");
     await refresh(first);
     await first.first(is("file.removed", { path: "first.csv" }));
@@ -264,7 +245,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
     expect(await transact(host, "install", `${NAME}-${OLD}`)).to.include("has not started");
     expect(await host.read(FILE)).to.equal(bad);
     expect(await host.files("/etc/s3-offload-agent")).to.include("agent.yaml.rpmnew");
-    expect((await state(host)).state).to.equal("enabled activating");
+    expect((await stateOf(host)).state).to.equal("enabled activating");
     await transact(host, "upgrade");
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);
     await host.write(FILE, good);
@@ -280,7 +261,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
 
   it("works on undisturbed while it refuses an upgrade that is not ours", async () => {
     await using host = await SystemdHost.start(shared().base);
-    const before = await state(host);
+    const before = await stateOf(host);
     expect(before.state).to.equal("enabled active");
     const forgeries: readonly (readonly [string, Forgery, RegExp])[] = [
       ["an index edited on its way", { index: "stale" }, /repomd.xml GPG signature verification/],
@@ -294,7 +275,7 @@ it.urlretrieve(sys.argv[2], sys.argv[1])' "$3" "$4"; }`;
       const { stdout, stderr } = await host.run(dnf("--refresh", "upgrade", NAME));
       expect(stdout + stderr, name).to.match(message);
       expect(await rpmVersion(host), name).to.equal(`${OLD}-1`);
-      expect(await state(host), name).to.deep.equal(before);
+      expect(await stateOf(host), name).to.deep.equal(before);
     }
     await transact(host, "--refresh", "upgrade", NAME);
     expect(await rpmVersion(host)).to.equal(`${NEW}-1`);

@@ -1,7 +1,5 @@
-import { once } from "node:events";
 import { mkdtempDisposable, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -13,6 +11,7 @@ import { isHashedIndex } from "../../packaging/repository/published-files.ts";
 import { OLD_FILES_KEPT_MS } from "../../packaging/repository/retention.ts";
 import { openRepositoryBucket, type RepositoryBucket } from "../../src/aws/repository-bucket.ts";
 import { type LocalAws, startLocalAws } from "../../tools/local-aws.ts";
+import { listenOnLoopback } from "../support/local-server.ts";
 import {
   copyOf,
   openWorkshop,
@@ -319,16 +318,5 @@ async function startFront(upstream: string, writesMax = Number.POSITIVE_INFINITY
     });
     incoming.pipe(passed);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    puts,
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return Object.assign(await listenOnLoopback(server), { puts });
 }

@@ -13,6 +13,7 @@ import type { ImageName } from "../support/hosts/images.ts";
 import { refresh } from "../support/hosts/lived-host.ts";
 import { shareHostByApt } from "../support/hosts/shared-hosts.ts";
 import { SystemdHost } from "../support/hosts/systemd-host.ts";
+import { expectStatesKept } from "../support/hosts/unit-states.ts";
 
 describe("an upgrade by apt", () => {
   const shared = shareHostByApt(OLD, NEW);
@@ -75,30 +76,10 @@ describe("an upgrade by apt", () => {
       await using installed =
         image === "bookworm" ? null : await hostByApt(image, shared().repository);
       await using host = await SystemdHost.start(installed ?? shared().base);
-      const state = async () => {
-        const { stdout } = await host.run(["systemctl", "is-enabled", UNIT]);
-        const { ActiveState, MainPID } = await host.unit(UNIT, "ActiveState", "MainPID");
-        return { state: [stdout.trim(), ActiveState].join(" "), MainPID };
-      };
-      let [next, last] = [NEW, OLD];
-      for (const [command, expected] of [
-        ["stop", "enabled inactive"],
-        ["disable --now", "disabled inactive"],
-        ["start", "disabled active"],
-        ["mask", "masked active"],
-        ["mask --now", "masked inactive"],
-      ] as const) {
-        await host.must(`systemctl ${command} ${UNIT}`);
-        const before = await state();
-        expect(before.state, command).to.equal(expected);
-        await host.must(install(next));
-        expect(await packageState(host), command).to.equal(`install ok installed ${next}-1`);
-        const after = await state();
-        expect(after.state, command).to.equal(expected);
-        // What runs is the new one.
-        if (command === "start") expect(after.MainPID).to.not.equal(before.MainPID);
-        [next, last] = [last, next];
-      }
+      await expectStatesKept(host, async (version) => {
+        await host.must(install(version));
+        expect(await packageState(host)).to.equal(`install ok installed ${version}-1`);
+      });
     });
   }
 });

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { lastLinesOf } from "./last-lines.ts";
 
 /** A server of `build/tools`, running as a child of this process. */
 export interface ChildServer extends AsyncDisposable {
@@ -19,9 +19,6 @@ const TOOLS = fileURLToPath(new URL("../../build/tools/", import.meta.url));
 const START_MS_MAX = 30_000;
 
 const POLL_MS = 10;
-
-/** How much of the child's output an error message repeats. */
-const LAST_LINES_MAX = 10;
 
 /**
  * Starts a program of `build/tools` that has been told to listen on port 0, and finds out which
@@ -43,13 +40,7 @@ export async function startChildServer(options: {
     env: { PATH: process.env["PATH"], ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const lastLines: string[] = [];
-  for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input }).on("line", (line) => {
-      lastLines.push(line);
-      if (lastLines.length > LAST_LINES_MAX) lastLines.shift();
-    });
-  }
+  const lastLines = lastLinesOf(child.stdout, child.stderr);
   let isEnded = false;
   const ended = once(child, "close").then(
     () => {

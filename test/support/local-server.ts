@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
@@ -35,11 +35,17 @@ export async function startLocalServer(
     response.writeHead(given.status);
     response.end(given.body ?? "");
   });
+  return Object.assign(await listenOnLoopback(server), { requests });
+}
+
+/** Lets a server listen on a port of loopback that the kernel chooses. */
+export async function listenOnLoopback(
+  server: Server,
+): Promise<{ readonly endpoint: string } & AsyncDisposable> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();

@@ -281,3 +281,16 @@ export async function passTick(file: string, probe: string): Promise<void> {
   do await writeFile(probe, "");
   while ((await stat(probe, { bigint: true })).ctimeNs <= ctimeNs);
 }
+
+/** The request to store a content. @param body the same in another form */
+export function putRequestOf(content: Buffer, body: PutRequest["body"] = content): PutRequest {
+  return {
+    destination: DESTINATION,
+    key: "k",
+    bytes: content.length,
+    sha256: sha256Of(content),
+    body,
+    mayOverwrite: false,
+    signal: new AbortController().signal,
+  };
+}

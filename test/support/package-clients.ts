@@ -1,9 +1,8 @@
-import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
 import { type ToolResult, tryTool } from "../../packaging/repository/tool.ts";
+import { listenOnLoopback } from "./local-server.ts";
 
 /** A repository over http on loopback, with somebody in the middle. */
 export interface ServedRepository extends AsyncDisposable {
@@ -31,18 +30,8 @@ export async function serveRepository(state: { root: string }): Promise<ServedRe
     response.statusCode = content === undefined ? 404 : 200;
     response.end(content === undefined ? "" : served.change(path, content));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return Object.assign(served, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  });
+  const { endpoint, ...listening } = await listenOnLoopback(server);
+  return Object.assign(served, { url: endpoint, asked, ...listening });
 }
 
 /** A package manager in a root of its own; each call is a command of it. */

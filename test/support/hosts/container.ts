@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { lastLinesOf } from "../last-lines.ts";
 import { endAtLast } from "../leftover-children.ts";
 
 /** A booting or booted root. */
@@ -22,8 +22,6 @@ export interface Container {
 /** Hosts boot in a second; a busy machine takes some. */
 const START_MS_MAX = 60_000;
 const POLL_MS = 20;
-
-const LAST_LINES_MAX = 20;
 
 /** How nspawn tells that a root wants to be booted again, where it has been told to keep its unit. */
 export const WANTS_REBOOT = 133;
@@ -60,13 +58,7 @@ export async function startContainer(root: string, name: string): Promise<Contai
       },
     ),
   );
-  const lastLines: string[] = [];
-  for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input }).on("line", (line) => {
-      lastLines.push(line);
-      if (lastLines.length > LAST_LINES_MAX) lastLines.shift();
-    });
-  }
+  const lastLines = lastLinesOf(child.stdout, child.stderr);
   let isEnded = false;
   const ended = once(child, "close").then(async ([code, signal]) => {
     isEnded = true;

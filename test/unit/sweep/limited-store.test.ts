@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { HEAD_BYTES, limitUploads, type UploadLimiter } from "../../../src/sweep/limited-store.ts";
 import type { PutRequest } from "../../../src/sweep/object-store.ts";
-import { DESTINATION, MemoryStore, sha256Of } from "../../support/memory-store.ts";
+import { MemoryStore, putRequestOf } from "../../support/memory-store.ts";
 
 /** Grants everything at once, and writes down what was taken. */
 function makeLimiter(bytesPerSecond: number) {
@@ -13,18 +13,6 @@ function makeLimiter(bytesPerSecond: number) {
     async take(bytes: number) {
       takes.push(bytes);
     },
-  };
-}
-
-function requestOf(content: Buffer, body: PutRequest["body"] = content): PutRequest {
-  return {
-    destination: DESTINATION,
-    key: "k",
-    bytes: content.length,
-    sha256: sha256Of(content),
-    body,
-    mayOverwrite: false,
-    signal: new AbortController().signal,
   };
 }
 
@@ -54,7 +42,7 @@ describe("a store whose bodies are held to a rate", () => {
         const pieces = async function* () {
           yield* parts;
         };
-        await sent(requestOf(content, isHeld ? content : pieces()), limiter);
+        await sent(putRequestOf(content, isHeld ? content : pieces()), limiter);
         expect(sum(limiter.takes)).to.equal(HEAD_BYTES + content.length);
         expect(Math.max(...limiter.takes)).to.be.at.most(Math.min(2 ** 16, rate / 32));
       }),
@@ -64,18 +52,18 @@ describe("a store whose bodies are held to a rate", () => {
 
   it("sends at a rate of one byte a second too", async () => {
     const limiter = makeLimiter(1);
-    await sent(requestOf(Buffer.from("abc")), limiter);
+    await sent(putRequestOf(Buffer.from("abc")), limiter);
     expect(sum(limiter.takes)).to.equal(HEAD_BYTES + 3);
   });
 
   it("sends as it is what is one piece, and everything if there is no limit", async () => {
     const piece = Buffer.alloc(2 ** 10);
-    expect(await sent(requestOf(piece), makeLimiter(2 ** 15))).to.equal(piece);
-    expect(await sent(requestOf(piece), makeLimiter(2 ** 15 - 1))).not.to.equal(piece);
+    expect(await sent(putRequestOf(piece), makeLimiter(2 ** 15))).to.equal(piece);
+    expect(await sent(putRequestOf(piece), makeLimiter(2 ** 15 - 1))).not.to.equal(piece);
 
     const large = Buffer.alloc(2 ** 20);
     const none = makeLimiter(0);
-    expect(await sent(requestOf(large), none)).to.equal(large);
+    expect(await sent(putRequestOf(large), none)).to.equal(large);
     expect(none.takes).to.deep.equal([]);
   });
 
@@ -89,7 +77,7 @@ describe("a store whose bodies are held to a rate", () => {
         takes.push(bytes);
       },
     };
-    await limitUploads(store, limiter).put(requestOf(Buffer.from("abc")));
+    await limitUploads(store, limiter).put(putRequestOf(Buffer.from("abc")));
     expect(takes).to.deep.equal([HEAD_BYTES + 3]);
     expect(store.requests).to.have.length(1);
   });
@@ -104,7 +92,7 @@ describe("a store whose bodies are held to a rate", () => {
         if (takes.length === 10) limiter.bytesPerSecond = 0;
       },
     };
-    await sent(requestOf(content), limiter);
+    await sent(putRequestOf(content), limiter);
     expect(sum(takes)).to.equal(HEAD_BYTES + content.length);
     expect(takes.length).to.be.at.most(10 + Math.ceil(content.length / 2 ** 16));
   });

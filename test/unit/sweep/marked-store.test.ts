@@ -5,22 +5,10 @@ import { limitUploads } from "../../../src/sweep/limited-store.ts";
 import { markGrants, markRequests } from "../../../src/sweep/marked-store.ts";
 import type { ObjectStore, PutRequest } from "../../../src/sweep/object-store.ts";
 import { ManualClock, settle } from "../../support/manual-clock.ts";
-import { DESTINATION, MemoryStore, sha256Of } from "../../support/memory-store.ts";
+import { DESTINATION, MemoryStore, putRequestOf } from "../../support/memory-store.ts";
 
 const KIB = 2 ** 10;
 const MINUTE = 60_000;
-
-function requestOf(content: Buffer, body: PutRequest["body"] = content): PutRequest {
-  return {
-    destination: DESTINATION,
-    key: "k",
-    bytes: content.length,
-    sha256: sha256Of(content),
-    body,
-    mayOverwrite: false,
-    signal: new AbortController().signal,
-  };
-}
 
 function place() {
   const clock = new ManualClock();
@@ -69,7 +57,7 @@ describe("a store whose requests are marks", () => {
         const { task } = place();
         const store = new MemoryStore();
         const content = Buffer.from(Array.from({ length: bytes }, (_, at) => at % 251));
-        const request = requestOf(content, bodyOf(content));
+        const request = putRequestOf(content, bodyOf(content));
         expect(await markRequests(store, task).put(request)).to.include({
           kind: "stored",
           sha256: request.sha256,
@@ -83,7 +71,7 @@ describe("a store whose requests are marks", () => {
       const content = Buffer.alloc(8_192 * KIB);
       const marked = markRequests(slowStore(clock, 60 * KIB), task);
       let isDone = false;
-      const putting = marked.put(requestOf(content, bodyOf(content))).then(() => {
+      const putting = marked.put(putRequestOf(content, bodyOf(content))).then(() => {
         isDone = true;
       });
       expect(await watch(130)).to.equal(0);
@@ -101,7 +89,7 @@ describe("a store whose requests are marks", () => {
         if (isRead) for await (const _ of Buffer.isBuffer(body) ? [body] : body);
         return await new Promise<never>(() => {});
       };
-      void markRequests(never, task).put(requestOf(Buffer.alloc(300 * KIB)));
+      void markRequests(never, task).put(putRequestOf(Buffer.alloc(300 * KIB)));
       await settle();
       await clock.advance(QUIET_MS_MAX);
       expect(progress.quiet()).to.have.length(1);
@@ -136,7 +124,7 @@ describe("a store whose requests are marks", () => {
       markRequests(slowStore(clock, Number.POSITIVE_INFINITY), task),
       markGrants(limiter, task),
     );
-    const puts = Array.from({ length: 256 }, () => store.put(requestOf(Buffer.alloc(50 * KIB))));
+    const puts = Array.from({ length: 256 }, () => store.put(putRequestOf(Buffer.alloc(50 * KIB))));
     expect(await watch(60)).to.equal(0);
     limiter.setRate(0);
     await clock.advance(1_000);
