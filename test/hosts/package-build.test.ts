@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { packageVersionOf } from "../../packaging/build/version.ts";
+import { environmentOutOfReach } from "../support/aws-out-of-reach.ts";
 import { arm64Libraries } from "../support/hosts/arm64-libraries.ts";
 import { fieldOfDeb, queryRpm, unpackDeb } from "../support/hosts/package-contents.ts";
 import { fastPackages } from "../support/hosts/packages.ts";
@@ -151,7 +152,7 @@ exec "$@"`;
         architecture === process.arch ? [] : ["qemu-aarch64-static", "-L", await arm64Libraries()];
       const [program = "", ...args] = [...emulator, join(lib, "bin/node"), join(lib, "agent.mjs")];
 
-      const env = await sweepEnvironment();
+      const env = await environmentOutOfReach(scratch);
       const { stdout } = await run(program, [...args, "version"], { env });
       expect(stdout).to.equal("0.2.0\n");
       // A sweep locks the directory by koffi, then asks the Parameter Store.
@@ -159,23 +160,6 @@ exec "$@"`;
       expect(sweep.stderr).to.include("ECONNREFUSED");
       expect(sweep).to.include({ code: 3 });
     });
-  }
-
-  /** All that a sweep needs to come as far as AWS, which does not answer. */
-  async function sweepEnvironment(): Promise<NodeJS.ProcessEnv> {
-    const spool = join(scratch, "spool");
-    await mkdir(spool);
-    return {
-      PATH: "/usr/bin:/bin",
-      S3_OFFLOAD_FLEET: "web",
-      S3_OFFLOAD_ALLOWED_ROOTS: spool,
-      S3_OFFLOAD_STATE_DIRECTORY: join(scratch, "state"),
-      AWS_REGION: "eu-central-1",
-      AWS_ACCESS_KEY_ID: "none",
-      AWS_SECRET_ACCESS_KEY: "none",
-      // The discard port: nobody listens.
-      AWS_ENDPOINT_URL: "http://127.0.0.1:9",
-    };
   }
 });
 

@@ -23,6 +23,7 @@ import { collectLicences } from "../../packaging/build/licences.ts";
 import { findRuntime } from "../../packaging/build/runtime.ts";
 import { sourceDate } from "../../packaging/build/tree.ts";
 import { BOOTSTRAP_KEYS, readBootstrap } from "../../src/config/bootstrap.ts";
+import { environmentOutOfReach } from "../support/aws-out-of-reach.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
@@ -85,20 +86,7 @@ describe("npm run build", function () {
   });
 
   it("loads the AWS SDK and koffi from the tree", async () => {
-    // A sweep needs all of it: it locks the directory by koffi, then asks the Parameter Store.
-    const spool = join(scratch, "spool");
-    await mkdir(spool);
-    const env = {
-      ...HOST,
-      S3_OFFLOAD_FLEET: "web",
-      S3_OFFLOAD_ALLOWED_ROOTS: spool,
-      S3_OFFLOAD_STATE_DIRECTORY: join(scratch, "state"),
-      AWS_REGION: "eu-central-1",
-      AWS_ACCESS_KEY_ID: "none",
-      AWS_SECRET_ACCESS_KEY: "none",
-      // The discard port: nobody listens.
-      AWS_ENDPOINT_URL: "http://127.0.0.1:9",
-    };
+    const env = await environmentOutOfReach(scratch);
     const failure = await run(link, ["sweep"], { cwd: scratch, env }).catch((error) => error);
     expect(failure.stderr).to.include("ECONNREFUSED");
     expect(failure).to.include({ code: 3 });

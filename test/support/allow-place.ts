@@ -1,10 +1,9 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
 import { type AllowOptions, allow } from "../../src/cli/allow.ts";
 import { DROP_IN_FILE } from "../../src/host/unit-drop-in.ts";
-import { type CommandResult, TextSink } from "./command.ts";
+import { type CommandResult, inContext } from "./command.ts";
 
 /**
  * A machine for `allow`, in a directory: bootstrap file, drop-in, and a `systemctl` that writes
@@ -81,20 +80,12 @@ export class AllowPlace implements AsyncDisposable {
     options: AllowOptions = {},
     euid = 0,
   ): Promise<CommandResult> {
-    const [stdout, stderr] = [new TextSink(), new TextSink()];
-    const context = {
+    const given = { config: this.file, ...options };
+    const host = { systemRoot: this.path, euid };
+    return await inContext((context) => allow(directories, given, context, host), {
       env: { PATH: join(this.path, "bin"), ...this.#env },
       workingDirectory: this.path,
-      stdin: Readable.from([]),
-      stdout,
-      stderr,
-      isTerminal: false,
-      stop: new AbortController().signal,
-      onReload: () => undefined,
-    };
-    const given = { config: this.file, ...options };
-    const exitCode = await allow(directories, given, context, { systemRoot: this.path, euid });
-    return { exitCode, stdout: stdout.text, stderr: stderr.text };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import { Readable, Writable } from "node:stream";
+import type { CommandContext } from "../../src/cli/context.ts";
 import { runCommand } from "../../src/cli/program.ts";
 
 /** What a command ended with and wrote. */
@@ -16,10 +17,20 @@ export async function runHere(
   args: readonly string[],
   { env, workingDirectory = "/" }: { env: Record<string, string>; workingDirectory?: string },
 ): Promise<CommandResult> {
-  const [stdout, stderr] = [new TextSink(), new TextSink()];
-  const exitCode = await runCommand(args, {
+  return await inContext((context) => runCommand(args, context), {
     env: { S3_OFFLOAD_FLEET: "web", S3_OFFLOAD_HOST_ID: "host-1", ...env },
     workingDirectory,
+  });
+}
+
+/** Runs what takes a command's context, on no terminal, and keeps what it writes. */
+export async function inContext(
+  run: (context: CommandContext) => Promise<number>,
+  place: Pick<CommandContext, "env" | "workingDirectory">,
+): Promise<CommandResult> {
+  const [stdout, stderr] = [new TextSink(), new TextSink()];
+  const exitCode = await run({
+    ...place,
     stdin: Readable.from([]),
     stdout,
     stderr,
