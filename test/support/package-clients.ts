@@ -84,7 +84,6 @@ export async function makeDnf(
     gpgcheck: "1",
     repo_gpgcheck: "1",
     gpgkey: keys.map((one) => (one.includes("://") ? one : `file://${one}`)).join(" "),
-    metadata_expire: "0",
     retries: "1",
     ...settings,
   };
@@ -102,5 +101,7 @@ export async function makeDnf(
   const text = Object.entries(main).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(config, `[main]\n${text.join("")}`);
   const common = ["--config", config, "--installroot", join(root, "host"), "--releasever", "9"];
+  // Not `metadata_expire=0`: within a second of the last look that is none.
+  common.push("--refresh");
   return (...args) => tryTool("dnf", ["--assumeyes", ...common, ...args], { env: NO_PROXY });
 }
